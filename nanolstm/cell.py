@@ -1,0 +1,371 @@
+"""A recurrent cell: fields that declare what it has, and one `step` that says what it does."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, dataclass_transform
+
+import attrs
+import numpy as np
+from numpy.typing import DTypeLike
+
+from nanolstm.anatomy import Anatomy, anatomy
+from nanolstm.errors import CellError, InputError
+from nanolstm.fields import KEY, absent, feed, gate, noise, param, state
+from nanolstm.functions import Array
+from nanolstm.gates import HasParameters
+from nanolstm.initialisers import RandomSource, first_values, random_source
+from nanolstm.observe import call_with_locals, observed
+from nanolstm.parameters import Parameters
+
+
+def _positive(cell: Cell, field: attrs.Attribute[int], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"{type(cell).__name__}({field.name}={value!r}): expected an int from 1 on")
+
+
+def _float_dtype(value: DTypeLike) -> np.dtype[Any]:
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = None
+    if dtype not in (np.float32, np.float64):
+        raise InputError(f"dtype={value!r}: expected 'float32' or 'float64'")
+    return dtype
+
+
+def _own_annotations(cls: type) -> list[str]:
+    return list(inspect.get_annotations(cls))
+
+
+def _inherited_in_place(cls: type, fields: Sequence[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """An overridden field keeps the place of the first of its name; an `absent` one goes."""
+    order: dict[str, None] = {}
+    for base in reversed(cls.__mro__):
+        order |= dict.fromkeys(_own_annotations(base))
+    places = list(order)
+
+    def stays(field: attrs.Attribute[Any]) -> bool:
+        for base in cls.__mro__:
+            if vars(base).get(field.name) is absent:
+                return False
+            if field.name in _own_annotations(base):
+                return True
+        return True
+
+    return sorted((f for f in fields if stays(f)), key=lambda f: places.index(f.name))
+
+
+_DEFINE = attrs.define(
+    slots=False,
+    eq=False,
+    repr=False,
+    kw_only=True,
+    auto_attribs=True,
+    field_transformer=_inherited_in_place,
+    on_setattr=attrs.setters.NO_OP,  # Cell.__setattr__ validates
+)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(attrs.field, gate, param, state, feed, noise))
+@_DEFINE
+class Cell(HasParameters):
+    """One step of a recurrent network. Subclass it, declare gates and parameters, and write `step` in plain NumPy.
+
+    ```python
+    import numpy as np
+    import nanolstm as nl
+    from nanolstm import Cell, Gate, gate, sigmoid
+
+    class GRU(Cell):
+        update: Gate = gate(sigmoid)               # U (K, M), W (K, K), b (K,)
+        reset: Gate = gate(sigmoid)
+        new: Gate = gate(np.tanh)
+
+        def step(self, x, h):                      # arguments after x name the states
+            z, r = self.update(x, h), self.reset(x, h)
+            h = (1 - z) * h + z * self.new(x, r * h)
+            return h, h                            # the output, then the new states in step's own order
+
+    cell = GRU(inputs=2, hidden=3, rng=0)
+    cell.parameters["update.U"].shape              # (3, 2)
+    y = nl.Sequence(cell)(np.zeros((100, 2)))      # (100, 3)
+    ```
+
+    In `step`, `x` has shape (..., M) and a state (..., K) (or what its field declares): a leading batch axis may be
+    there or not, so features are always on the last axis, `x @ A.T` and never `A @ x`. A step that has no states is a
+    layer, and returns its output alone.
+
+    A subclass is an attrs class without being decorated: its annotated attributes become fields, settable by keyword.
+
+    Args:
+        inputs: the width M of `x`.
+        hidden: the hidden size K.
+        dtype: `"float64"` or `"float32"`, of parameters, states and outputs.
+        rng: where first values are drawn from: a seed, a `numpy.random.Generator`, a `numpy.random.RandomState` (used
+            as it is) or None for other numbers each time.
+
+    Attributes:
+        outputs: the width N of the output, found by one step from zeros when the cell is made.
+        parameters: what is trained, by name, each a view of one buffer; see [`Parameters`][nanolstm.Parameters].
+        frozen: the parameters that are not trained.
+        anatomy: the declarations, resolved to names and shapes.
+
+    Raises:
+        CellError: the class declares something that cannot be, or its step does not fit its declarations.
+        InputError: a size, dtype or rng that is none.
+    """
+
+    inputs: int = attrs.field(validator=_positive)
+    hidden: int = attrs.field(validator=_positive)
+    outputs: int = attrs.field(init=False)
+    dtype: np.dtype[Any] = attrs.field(default="float64", converter=_float_dtype)
+    rng: int | RandomSource | None = attrs.field(default=None)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _refuse_foreign_classes(cls)
+        _DEFINE(cls)
+        cls._fields_as_defined = attrs.fields(cls)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: ARG004
+        if cls is Cell:
+            raise CellError("Cell itself has no step; subclass it and write `def step(self, x, h)`")
+        if cls.__dict__.get("_fields_as_defined") != attrs.fields(cls):
+            raise CellError(f"{cls.__name__}: take @attrs.define off; Cell applies it to its subclasses already")
+        return super().__new__(cls)
+
+    def __attrs_post_init__(self) -> None:
+        if not hasattr(self, "step"):
+            raise CellError(f"{type(self).__name__} has no step; write `def step(self, x, h)`")
+        parts = anatomy(self)
+        rng = random_source(self.rng)
+        # Drawn in the order of declaration, which is the notebook's; laid out with what is trained first.
+        drawn = {key: first_values(p.init, rng, p.shape, key) for key, p in parts.parameters.items()}
+        order = sorted(drawn, key=lambda key: parts.parameters[key].frozen)
+        buffer = np.concatenate([drawn[key].ravel() for key in order] or [np.zeros(0)]).astype(self.dtype)
+        self._attach(parts, buffer)
+        self.initialise(rng)
+        self._try_step()
+
+    def initialise(self, rng: RandomSource) -> None:
+        """Override to change first values after all are drawn, for example to scale a weight by its spectral radius."""
+
+    def fresh(self, rng: int | RandomSource | None = None) -> Self:
+        """A cell of the same class and sizes with newly drawn parameters."""
+        return attrs.evolve(self, rng=rng)
+
+    def project(self) -> None:
+        """Bring each parameter that was declared with `project=` back where it belongs; done after each update."""
+        for key, part in self.anatomy.parameters.items():
+            if part.project is not None:
+                values = self.frozen if part.frozen else self.parameters
+                values[key] = part.project(values[key])
+
+    def start(self, batch: tuple[int, ...] = ()) -> dict[str, Array]:
+        """The first states by name, each `batch` + its own shape."""
+        return {
+            name: np.array(np.broadcast_to(np.asarray(part.start, self.dtype), (*batch, *part.shape)))
+            for name, part in self.anatomy.states.items()
+        }
+
+    def advance(self, x: Array, arguments: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """One step: the output and the new states by name. `arguments` are those of `step` after `x`, in order."""
+        return self.checked(self.step(x, *arguments.values()), arguments)
+
+    def checked(self, result: Any, arguments: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+        """What `step` returned, as the output and the new states by name.
+
+        Raises:
+            CellError: another number of states than `step` takes, or one of another shape.
+        """
+        states = self.anatomy.states
+        wanted = ", ".join(("output", *states))
+        if not states and not isinstance(result, tuple):
+            result = (result,)
+        if not isinstance(result, tuple) or len(result) != 1 + len(states):
+            came = f"{len(result)} values" if isinstance(result, tuple) else f"one {type(result).__name__}"
+            raise CellError(f"{type(self).__name__}.step returned {came}; expected `return {wanted}`")
+        new = dict(zip(states, result[1:], strict=True))
+        for name, value in new.items():
+            if np.shape(value) != np.shape(arguments[name]):
+                raise CellError(
+                    f"{type(self).__name__}.step was given state {name!r} of shape {np.shape(arguments[name])} and "
+                    f"returned it with shape {np.shape(value)}; expected `return {wanted}` with unchanged shapes"
+                )
+        # Values are cast at the boundary of the step, so that a stray float64 constant cannot widen a float32 run.
+        return np.asarray(result[0], self.dtype), {name: np.asarray(v, self.dtype) for name, v in new.items()}
+
+    def watched(
+        self, values: Mapping[str, Any] | None = None, tell: Callable[[str, Any], None] | None = None
+    ) -> Self:
+        """A cell like this one whose parameters are `values` by key, and which tells each gate's value to `tell`.
+
+        Without `values` it reads this cell's own numbers. It is for running, not for keeping.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.__dict__["_held"] = set()
+        twin._bind({**self.parameters, **self.frozen} if values is None else values, tell)
+        return twin
+
+    def __repr__(self) -> str:
+        shown = {f.name: getattr(self, f.name) for f in attrs.fields(type(self)) if f.init and f.name != "rng"}
+        shown["dtype"] = self.dtype.name
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = self.__dict__.get("anatomy")
+        if known is None or name.startswith("_") or name in self.__dict__.get("_held", ()):
+            super().__setattr__(name, value)
+            return
+        if name in known.gates or name in ("inputs", "hidden", "dtype", "outputs", "rng", "parameters", "frozen"):
+            raise CellError(f"{type(self).__name__}.{name} is fixed once a cell is made; make a new cell")
+        if not any(f.name == name for f in attrs.fields(type(self))):
+            super().__setattr__(name, value)
+            return
+        before = self.__dict__[name]
+        try:
+            super().__setattr__(name, value)
+            attrs.validate(self)
+            parts = anatomy(self)
+            if not parts.same_shapes(known):
+                raise CellError(
+                    f"{type(self).__name__}.{name} = {value!r} would change the shapes of its parameters or states; make "
+                    f"a new cell: attrs.evolve(cell, {name}={value!r})"
+                )
+        except Exception:
+            super().__setattr__(name, before)
+            raise
+        self.__dict__["anatomy"] = parts
+
+    def __copy__(self) -> Self:
+        raise CellError("copy.copy would leave two cells with one buffer; use copy.deepcopy(cell)")
+
+    def __getstate__(self) -> dict[str, Any]:
+        fields = {f.name: getattr(self, f.name) for f in attrs.fields(type(self)) if f.init}
+        return {"fields": fields, "outputs": self.outputs, "buffer": self._buffer}
+
+    def __setstate__(self, saved: Mapping[str, Any]) -> None:
+        self.__dict__.update(saved["fields"], outputs=saved["outputs"])
+        parts = anatomy(self)
+        wanted = sum(int(np.prod(p.shape)) for p in parts.parameters.values())
+        if saved["buffer"].size != wanted:
+            raise CellError(
+                f"{type(self).__name__} has {wanted} parameters now, and had {saved['buffer'].size} when this was "
+                "pickled: the class has changed since"
+            )
+        self._attach(parts, saved["buffer"])
+
+    def _attach(self, parts: Anatomy, buffer: Array) -> None:
+        """Make `buffer` the cell's numbers: trained ones first, each parameter a view."""
+        self.__dict__.update(anatomy=parts, _buffer=buffer)
+        trained, frozen, begin = {}, {}, 0
+        for key in sorted(parts.parameters, key=lambda key: parts.parameters[key].frozen):
+            part = parts.parameters[key]
+            end = begin + int(np.prod(part.shape))
+            (frozen if part.frozen else trained)[key] = buffer[begin:end].reshape(part.shape)
+            begin = end
+        count = sum(view.size for view in trained.values())
+        self.__dict__["parameters"] = Parameters(
+            trained, buffer[:count], {key: f"it is frozen, and stands in .frozen[{key!r}]" for key in frozen}
+        )
+        self.__dict__["frozen"] = Parameters(
+            frozen, buffer[count:], {key: f"it is trained, and stands in .parameters[{key!r}]" for key in trained}
+        )
+        self._bind({**trained, **frozen})
+
+    def _bind(self, values: Mapping[str, Any], tell: Callable[[str, Any], None] | None = None) -> None:
+        """Make gates and parameters read `values`."""
+        for name, key in self.anatomy.params.items():
+            self._hold(name, values[key])
+        for name, part in self.anatomy.gates.items():
+            kind = observed(part.kind) if tell else part.kind
+            made = kind(
+                name=name,
+                activation=part.activation,
+                size=part.size,
+                products=part.products,
+                owner=type(self).__name__,
+                **part.options,
+            )
+            if tell:
+                made.__dict__["tell"] = tell
+            for attribute, key in part.keys.items():
+                made._hold(attribute, values[key])
+            self.__dict__[name] = made
+
+    def _try_step(self) -> None:
+        """Take one step from zeros: finds `outputs`, and whatever is wrong with the step before anything is run."""
+        part = self.anatomy
+        arguments: dict[str, Array] = self.start()
+        arguments |= {name: np.full(f.size, f.default or 0.0, self.dtype) for name, f in part.feeds.items()}
+        arguments |= {name: np.full(n.size, n.p, self.dtype) for name, n in part.noises.items()}
+        ordered = {name: arguments[name] for name in part.arguments}
+        with np.errstate(all="ignore"):
+            x = np.zeros(self.inputs, self.dtype)
+            try:
+                result, found = call_with_locals(type(self).step, self, x, *ordered.values())
+            except Exception as error:
+                error.add_note(f"in the step from zeros that {type(self).__name__}(...) takes to find its outputs")
+                raise
+        y, new = self.checked(result, ordered)
+        _refuse_permuted(type(self).__name__, new, found)
+        if y.ndim != 1:
+            raise CellError(
+                f"{type(self).__name__}.step returned an output of shape {y.shape} for one example; expected one axis of "
+                "features, (N,)"
+            )
+        declared = self.__dict__.get("outputs", y.size)
+        if declared != y.size:
+            raise CellError(f"{type(self).__name__}(outputs={declared}): step returned an output of width {y.size}")
+        self.__dict__["outputs"] = y.size
+
+
+
+_RESERVED = {*dir(Cell), "step", "x", "anatomy", "parameters", "frozen", "record", "inputs", "hidden", "outputs"}
+_RESERVED -= {"outputs"}
+
+
+def _refuse_foreign_classes(cls: type[Cell]) -> None:
+    """Refuse what attrs would quietly get wrong in the body of a cell, or of a class that it is mixed with."""
+    if "__attrs_attrs__" in cls.__dict__:
+        raise CellError(f"{cls.__name__}: take @attrs.define off; Cell applies it to its subclasses already")
+    for name in ("__init__", "__attrs_post_init__"):
+        if name in cls.__dict__:
+            raise CellError(
+                f"{cls.__name__}: a cell's {name} is written by Cell; override `initialise(self, rng)` to change first "
+                "values, and declare settings as annotated fields"
+            )
+    for base in cls.__mro__:
+        declared = {n: v for n, v in vars(base).items() if type(v).__name__ == "_CountingAttr" and KEY in v.metadata}
+        for name in declared:
+            if not issubclass(base, Cell):
+                raise CellError(
+                    f"{cls.__name__}: {name!r} is declared in {base.__name__}, which is no Cell, so it would be ignored; "
+                    f"write `class {base.__name__}(Cell)`"
+                )
+            if name not in _own_annotations(base):
+                raise CellError(
+                    f"{cls.__name__}: {name!r} has no annotation; write `{name}: Gate = gate(...)` (or Array, State)"
+                )
+            if name in _RESERVED:
+                raise CellError(f"{cls.__name__}: {name!r} is a name of Cell itself; give the field another one")
+
+
+def _refuse_permuted(name: str, new: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Refuse `return y, c, h` from `step(self, x, h, c)`: two states that hold each other's local variables.
+
+    A state that takes another's old value (a delay) is no such pair, for the other one then holds something new.
+    """
+    holds = {s: [t for t in new if t != s and t in found and new[s] is found[t] and new[s] is not found[s]] for s in new}
+    for s, others in holds.items():
+        for t in others:
+            if s in holds[t]:
+                raise CellError(
+                    f"{name}.step returns its states in another order than it takes them: {t!r} stands in the place of "
+                    f"{s!r}; expected `return output, {', '.join(new)}`"
+                )
+
+

@@ -1,0 +1,52 @@
+"""A cell by its registered name, or by the module that it stands in."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import attrs
+
+from nanolstm import plugins
+from nanolstm.cell import Cell
+from nanolstm.errors import UnknownNameError, nearest
+from nanolstm.naming import parse_name
+
+
+def find_cell(text: str) -> tuple[type[Cell], dict[str, Any]]:
+    """The class that `Name`, `Name(field=value)` or `module:Class(field=value)` asks for, and the values of its fields.
+
+    ```python
+    from nanolstm.cells.find import find_cell
+
+    kind, fields = find_cell("ToyLSTM(outputs=3)")
+    cell = kind(inputs=2, hidden=3, rng=0, **fields)
+    ```
+
+    Raises:
+        UnknownNameError: there is no such cell, module or field; the nearest is suggested.
+        InputError: `text` is no name.
+        PluginError: two plugins registered the name.
+    """
+    name, fields = parse_name(text)
+    found = name if ":" in name else plugins.lookup("cells", name)[1].value
+    if isinstance(found, str):
+        module, _, attribute = found.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except ImportError as error:
+            raise UnknownNameError(f"cell {name!r}: module {module!r} cannot be imported: {error}") from None
+        except AttributeError:
+            there = [n for n, v in vars(importlib.import_module(module)).items() if _is_cell(v)]
+            raise UnknownNameError(f"module {module!r} has no {attribute!r}; {nearest(attribute, there, 'cells there')}") from None
+    if not _is_cell(found):
+        raise UnknownNameError(f"{name!r} is {found!r}; expected a subclass of nanolstm.Cell")
+    known = [f.name for f in attrs.fields(found) if f.init and f.name not in ("inputs", "hidden", "dtype", "rng")]
+    for field in fields:
+        if field not in known:
+            raise UnknownNameError(f"cell {name!r} has no field {field!r}: {nearest(field, known, 'fields')}")
+    return found, fields
+
+
+def _is_cell(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Cell) and value is not Cell

@@ -1,0 +1,1 @@
+"""The series: what is asked of a source, what an answer must be, how it is scaled."""

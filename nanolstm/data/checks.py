@@ -1,0 +1,112 @@
+"""What every frame from every source must be before anything is computed from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from nanolstm.errors import BadDataError, UnknownNameError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def check_frame(
+    frame: pd.DataFrame,
+    *,
+    source: str,
+    columns: tuple[str, ...] = (),
+    missing: Literal["error", "drop", "ffill"] = "error",
+    least: int = 2,
+) -> pd.DataFrame:
+    """The columns of `frame` that will be used, as floats, once nothing is wrong with them.
+
+    Args:
+        frame: one row per time step.
+        source: where it came from; named in errors.
+        columns: which columns, in which order; empty for all.
+        missing: what happens to rows with missing values: an error, `"drop"` the row, or `"ffill"`, the last value
+            carried forward. Infinity is always an error.
+        least: how many rows there must be at least.
+
+    Raises:
+        UnknownNameError: a column that is not there.
+        BadDataError: the index is not ascending, not unique or no time; a column holds no numbers, NaN or infinity; too
+            few rows. The text names the column, the first bad row and how many there are.
+    """
+    import pandas as pd
+
+    where = f"source {source!r}"
+    if not isinstance(frame, pd.DataFrame):
+        raise BadDataError(f"{where} answered with {type(frame).__name__}; expected a pandas.DataFrame or a SequenceData")
+    for column in columns:
+        if column not in frame.columns:
+            raise UnknownNameError(
+                f"{where} has no column {column!r}; {nearest(column, map(str, frame.columns), 'columns')}"
+            )
+    frame = frame[list(columns)] if columns else frame
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise BadDataError(f"{where}: there are two columns {twice!r}")
+    _check_index(frame.index, where)
+    frame = frame.apply(lambda column: _floats(column, where))
+    for column in frame:
+        infinite = frame[column].abs() == float("inf")
+        if infinite.any():
+            raise BadDataError(f"{where}: column {column!r} is infinite {_first(infinite)}")
+    if missing == "ffill":
+        frame = frame.ffill()
+    elif missing == "drop":
+        frame = frame.dropna()
+    for column in frame:
+        gaps = frame[column].isna()
+        if gaps.any():
+            hint = (
+                "there is no earlier value to carry forward" if missing == "ffill" else "choose missing='drop' or 'ffill'"
+            )
+            raise BadDataError(f"{where}: column {column!r} has no value {_first(gaps)}; {hint}")
+    if len(frame) < least:
+        raise BadDataError(f"{where}: {len(frame)} rows; at least {least} are needed")
+    return frame
+
+
+def _check_index(index: Any, where: str) -> None:
+    import pandas as pd
+
+    timely = isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex | pd.PeriodIndex)
+    if not timely and not pd.api.types.is_numeric_dtype(index):
+        raise BadDataError(f"{where}: the index is {index.dtype}; expected times (a DatetimeIndex) or step numbers")
+    if index.isna().any():
+        raise BadDataError(f"{where}: the time index has no value in row {int(index.isna().argmax())}")
+    twice = index.duplicated()
+    if twice.any():
+        raise BadDataError(f"{where}: {_label(index[twice][0])} stands twice in the time index ({int(twice.sum())} rows too many)")
+    falls = index[1:] < index[:-1]
+    if falls.any():
+        row = int(falls.argmax()) + 1
+        raise BadDataError(
+            f"{where}: the time index is not ascending; {_label(index[row])} in row {row} comes after "
+            f"{_label(index[row - 1])} ({int(falls.sum())} such rows)"
+        )
+
+
+def _floats(column: Any, where: str) -> Any:
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce") if column.dtype != bool else column
+    text = numbers.isna() & column.notna()
+    if text.any() or pd.api.types.is_datetime64_any_dtype(column):
+        value = column[text].iloc[0] if text.any() else column.iloc[0]
+        raise BadDataError(f"{where}: column {column.name!r} holds {value!r}, which is no number {_first(text)}")
+    return numbers.astype(float)
+
+
+def _first(bad: Any) -> str:
+    return f"at {_label(bad.index[bad.to_numpy().argmax()])} ({int(bad.sum())} of {len(bad)} rows)"
+
+
+def _label(value: Any) -> str:
+    import pandas as pd
+
+    if isinstance(value, pd.Timestamp) and value == value.normalize():
+        return str(value.date())
+    return str(value)

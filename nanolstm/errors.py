@@ -1,0 +1,80 @@
+"""Every error that nanolstm raises on purpose, and how a misspelt name is answered.
+
+All derive from [`NanolstmError`][nanolstm.NanolstmError], so one `except` catches them; each also derives from the
+built-in exception that Python programmers expect in its place.
+"""
+
+from collections.abc import Iterable
+
+
+class NanolstmError(Exception):
+    """The base of all errors below. Its text says what came, what was expected, and what to write instead."""
+
+
+class CellError(NanolstmError, TypeError):
+    """A cell or gate class is declared wrongly, or its `step` does something that a step may not do."""
+
+
+class InputError(NanolstmError, ValueError):
+    """An argument has a wrong shape, type or value."""
+
+
+class UnknownNameError(NanolstmError, KeyError):
+    """A name that is not there: a parameter, a recording, a source, a loss, a cell, a column."""
+
+    __str__ = Exception.__str__  # KeyError would show the text in quotes
+
+
+class PluginError(NanolstmError):
+    """A plugin could not be loaded, or two plugins claim one name."""
+
+
+class PluginWarning(UserWarning):
+    """A plugin is broken and was left out; the rest goes on."""
+
+
+class DataError(NanolstmError):
+    """A source could not answer, or answered with data that cannot be used."""
+
+
+class BadDataError(DataError, ValueError):
+    """The data came, but fails a check: order, duplicates, gaps, text where numbers are needed, too few rows."""
+
+
+class UnknownSymbolError(DataError, LookupError):
+    """The source does not know what was asked for: a ticker, a file, a task."""
+
+
+class NoDataError(DataError):
+    """The source knows the symbol and has nothing in the window that was asked for."""
+
+
+class SourceUnavailableError(DataError):
+    """The source itself fails; the same request may succeed later. Base of the three below."""
+
+
+class RateLimitedError(SourceUnavailableError):
+    """The source refuses for now because it was asked too often."""
+
+
+class UnreachableError(SourceUnavailableError):
+    """No connection, no answer in time, or the server reports a fault of its own."""
+
+
+class MalformedAnswerError(SourceUnavailableError):
+    """The source answered with something that is not in its own format."""
+
+
+def nearest(name: str, known: Iterable[str], label: str = "known") -> str:
+    """The end of an error text about an unknown `name`: the most similar known name, then all of them.
+
+    >>> nearest("rsme", ["mae", "rmse"])
+    "did you mean 'rmse'? known: mae, rmse"
+    """
+    import difflib
+
+    names = sorted(known)
+    folded = {candidate.lower(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    hint = f"did you mean {folded[close[0]]!r}? " if close else ""
+    return f"{hint}{label}: {', '.join(names) or 'none'}"

@@ -1,0 +1,67 @@
+"""Functions for use in a `step`, beside NumPy's own: activations, and the axes of features and heads.
+
+Each is composed of NumPy functions and acts on the last axis or element by element, so that any leading batch axes
+pass through.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from nanolstm.errors import CellError
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+"""A NumPy array; the annotation of a cell's parameters."""
+
+
+def sigmoid(x: Array) -> Array:
+    """The logistic function 1 / (1 + exp(-x)), element by element.
+
+    In this form, the notebook's own, it is accurate in both tails; far below zero exp overflows to infinity and the
+    result is 0, which is right and therefore no reason to warn.
+    """
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-x))
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)), element by element, without overflow. Makes a positive number of any: `softplus(self.rate)`."""
+    return np.logaddexp(x, 0.0)
+
+
+def softmax(x: Array) -> Array:
+    """exp(x) / sum(exp(x)) over the last axis, without overflow."""
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def layer_norm(x: Array, epsilon: float = 1e-5) -> Array:
+    """`x` at mean 0 and variance 1 over the last axis; gain and bias are the caller's own parameters.
+
+    Ba, Kiros and Hinton, "Layer Normalization" (2016), equation 3, with `epsilon` added to the variance.
+    """
+    centred = x - np.mean(x, axis=-1, keepdims=True)
+    return centred / np.sqrt(np.mean(np.square(centred), axis=-1, keepdims=True) + epsilon)
+
+
+def identity(x: Array) -> Array:
+    """`x` itself: the activation of a gate that has none."""
+    return x
+
+
+def split(x: Array, heads: int) -> Array:
+    """The features as heads: (..., K) becomes (..., heads, K / heads).
+
+    Raises:
+        CellError: `heads` does not divide K.
+    """
+    if x.shape[-1] % heads:
+        raise CellError(f"split: {x.shape[-1]} features cannot be shared out to {heads} heads; shape {x.shape}")
+    return np.reshape(x, (*x.shape[:-1], heads, x.shape[-1] // heads))
+
+
+def merge(x: Array) -> Array:
+    """The inverse of [`split`][nanolstm.split]: (..., heads, D) becomes (..., heads * D)."""
+    return np.reshape(x, (*x.shape[:-2], x.shape[-2] * x.shape[-1]))

@@ -1,0 +1,98 @@
+"""Every hook that a plugin may implement. A plugin is a module (or object) whose functions carry `@hookimpl`.
+
+It is found by an entry point in the group `nanolstm`, or given by hand: `nanolstm -p my_module run`,
+`nanolstm.plugins.register(my_module)`. Implement only the hooks you need; a function that carries `@hookimpl` and bears
+no name from this file marks its plugin as broken, so that a misspelling does not go unseen.
+
+A registered name may be asked for with parameters, `quantile(q=0.9)`; these are handed to the registered function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
+
+if TYPE_CHECKING:
+    import typer
+
+    from nanolstm.cell import Cell
+    from nanolstm.data.request import Data, DataRequest
+
+hookspec = pluggy.HookspecMarker("nanolstm")
+hookimpl = pluggy.HookimplMarker("nanolstm")
+"""Marks a function of a plugin as the implementation of the hook whose name it bears."""
+
+
+class RegisterSource(Protocol):
+    """What `nanolstm_register_sources` is given."""
+
+    def __call__(self, name: str, load: Callable[[DataRequest], Data], /) -> None:
+        """Register `load` under `name`. The first line of its docstring is shown by `nanolstm sources`."""
+
+
+class RegisterLoss(Protocol):
+    """What `nanolstm_register_losses` is given."""
+
+    def __call__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        /,
+        *,
+        columns: int | Callable[..., int] = 1,
+        classes: bool = False,
+    ) -> None:
+        """Register a plain NumPy function of (prediction, target), each (n, N), to a scalar.
+
+        `columns` is the number of prediction columns for each target column where it is not 1: a number, or a function
+        of the loss's own parameters (quantiles: one column for each `q`). Such a prediction holds the columns of the
+        first target, then those of the second, and so on. `classes=True` lets the target be integer classes (n,), which
+        arrive one-hot, (n, N).
+        """
+
+
+class RegisterCell(Protocol):
+    """What `nanolstm_register_cells` is given."""
+
+    def __call__(self, name: str, cell: type[Cell] | str, /) -> None:
+        """Register a cell class under `name`, or `"module:Class"`, which is imported when it is first used."""
+
+
+@hookspec
+def nanolstm_register_sources(register: RegisterSource) -> None:
+    """Register data sources: `register("warehouse", load)` with `load(request: DataRequest) -> DataFrame`.
+
+    A source may also answer with [`SequenceData`][nanolstm.SequenceData]. It raises the errors of `nanolstm.errors`
+    (`UnknownSymbolError`, `NoDataError`, `UnreachableError`, ...), so that its user learns which of them it was.
+    """
+
+
+@hookspec
+def nanolstm_register_losses(register: RegisterLoss) -> None:
+    """Register losses: `register("hinge", hinge)` with `hinge(prediction, target) -> scalar`.
+
+    Both arrays are (n, N): all valid entries of the batch, so that a loss never sees a mask. They have the same shape
+    unless the loss was registered with `columns=`.
+    """
+
+
+@hookspec
+def nanolstm_register_cells(register: RegisterCell) -> None:
+    """Register cells: `register("MyCell", MyCell)` or `register("MyCell", "my_package.cells:MyCell")`."""
+
+
+@hookspec
+def nanolstm_register_commands(app: typer.Typer) -> None:
+    """Add commands to the command line: `@app.command()` on a function, as in any Typer program."""
+
+
+@hookspec(firstresult=True)
+def nanolstm_load_data(request: DataRequest) -> Data | None:
+    """Answer a request for data. Every load goes through this hook.
+
+    nanolstm's own implementation runs last and asks the source that the request names. Wrap it
+    (`@hookimpl(wrapper=True)`) to add caching, retries or checks around any source, or return data to answer yourself.
+    The answer is checked (order, duplicates, gaps) after all wrappers.
+    """

@@ -1,0 +1,189 @@
+"""What a model is given, checked and laid out for a run: time first, features last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+
+from nanolstm.anatomy import FeedAnatomy, StateAnatomy
+from nanolstm.errors import InputError, nearest
+from nanolstm.functions import Array
+
+
+@attrs.frozen(eq=False)
+class Inputs:
+    """A batch (or one sequence, batch = ()) that has passed every check.
+
+    Attributes:
+        x: (T, *batch, M).
+        feeds: by name, (T, *batch, size).
+        lengths: (B,) or None.
+        valid: (T, B) bool, False beyond a sequence's length; None where all is valid.
+        resets: (T, *batch) bool or None.
+    """
+
+    x: Array
+    feeds: Mapping[str, Array]
+    lengths: Array | None
+    valid: Array | None
+    resets: Array | None
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """() for one sequence, (B,) for a batch."""
+        return self.x.shape[1:-1]
+
+
+def check_inputs(
+    x: Any,
+    width: int,
+    dtype: np.dtype[Any],
+    *,
+    lengths: Any = None,
+    resets: Any = None,
+    feeds: Mapping[str, Any],
+    known_feeds: Mapping[str, FeedAnatomy],
+) -> Inputs:
+    """Check everything that comes with one call of a model.
+
+    Raises:
+        InputError: a wrong rank, width, type or value; the text says what came and what was expected.
+    """
+    array = _numbers(x, "x", dtype)
+    if array.ndim not in (2, 3):
+        raise InputError(
+            f"x has shape {array.shape}; expected (T, M) for one sequence or (B, T, M) for a batch, with M = {width}"
+            + (" (for one feature write x[:, None])" if array.ndim == 1 else "")
+        )
+    if 0 in array.shape:
+        raise InputError(f"x has shape {array.shape}: an empty sequence; expected at least one time step and one example")
+    if array.shape[-1] != width:
+        raise InputError(f"x has {array.shape[-1]} features (shape {array.shape}); expected {width}, the model's inputs")
+    batched = array.ndim == 3
+    time = array.shape[1] if batched else array.shape[0]
+    batch = array.shape[:1] if batched else ()
+    ends = _lengths(lengths, batch, time)
+    valid = None if ends is None or (ends == time).all() else np.arange(time)[:, None] < ends
+    inputs = Inputs(
+        _finite(_time_first(array, batched), "x", valid),
+        _feeds(feeds, known_feeds, batch, time, dtype, valid),
+        ends,
+        valid,
+        _resets(resets, batch, time),
+    )
+    return inputs
+
+
+def check_initial(given: Mapping[str, Any] | None, known: Mapping[str, StateAnatomy], batch: tuple[int, ...],
+                  dtype: np.dtype[Any]) -> dict[str, Array]:
+    """The initial states that were given, by name, each (*batch, ...).
+
+    Raises:
+        InputError: no mapping, an unknown state, a shape that is neither (*batch, ...) nor that of one example, NaN.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InputError(
+            f"initial is a {type(given).__name__}; expected a mapping of states by name, such as return_state=True "
+            f"answers with: {{{', '.join(f'{name!r}: array' for name in known)}}}"
+        )
+    states = {}
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"initial has a state {name!r} that the model does not: {nearest(str(name), known)}")
+        array = _numbers(value, f"initial[{name!r}]", dtype)
+        shape = known[name].shape
+        if array.shape not in (shape, (*batch, *shape)):
+            either = f"{(*batch, *shape)}" + (f", or {shape} for all examples" if batch else "")
+            raise InputError(f"initial[{name!r}] has shape {array.shape}; expected {either}")
+        if np.isnan(array).any():
+            raise InputError(f"initial[{name!r}] has {np.isnan(array).sum()} NaN of {array.size} values")
+        states[name] = np.array(np.broadcast_to(array, (*batch, *shape)))
+    return states
+
+
+def _numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} is no array ({error}); sequences of unequal length are padded to one array and given with lengths="
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name} has dtype {array.dtype}; expected numbers ({dtype}); convert it with .astype({dtype.name!r})")
+    return array.astype(dtype, copy=False)
+
+
+def _time_first(array: Array, batched: bool) -> Array:
+    return np.swapaxes(array, 0, 1) if batched else array
+
+
+def _finite(array: Array, name: str, valid: Array | None) -> Array:
+    """`array` (T, *batch, size) itself if all that is valid is finite; padding may hold anything and becomes 0."""
+    if valid is not None:
+        array = np.where(valid[..., None], array, np.zeros((), array.dtype))
+    bad = ~np.isfinite(array)
+    if bad.any():
+        t, *example, feature = (int(i) for i in np.argwhere(bad)[0])
+        where = ", ".join([*(f"example {b}" for b in example), f"time step {t}", f"feature {feature}"])
+        what = "NaN" if np.isnan(array[(t, *example, feature)]) else "infinity"
+        raise InputError(
+            f"{name} has {what} at {where} ({bad.sum()} of {array.size} values are not finite); fill or drop them first"
+        )
+    return array
+
+
+def _lengths(lengths: Any, batch: tuple[int, ...], time: int) -> Array | None:
+    if lengths is None:
+        return None
+    if not batch:
+        raise InputError("lengths= goes with a batch, x of shape (B, T, M); cut a single sequence to its length instead")
+    array = np.asarray(lengths)
+    if array.shape != batch or array.dtype.kind not in "iu":
+        raise InputError(f"lengths has shape {array.shape} and dtype {array.dtype}; expected {batch} integers")
+    if array.min() < 1 or array.max() > time:
+        b = int(np.argmax((array < 1) | (array > time)))
+        raise InputError(f"lengths[{b}] is {array[b]}; expected 1 to {time}, the steps of x")
+    return array
+
+
+def _resets(resets: Any, batch: tuple[int, ...], time: int) -> Array | None:
+    if resets is None:
+        return None
+    array = np.asarray(resets)
+    if array.dtype != np.bool_ or array.shape != (*batch, time):
+        raise InputError(
+            f"resets has shape {array.shape} and dtype {array.dtype}; expected {(*batch, time)} of bool: True where the "
+            "state is set back before that step"
+        )
+    return _time_first(array, bool(batch))
+
+
+def _feeds(
+    given: Mapping[str, Any],
+    known: Mapping[str, FeedAnatomy],
+    batch: tuple[int, ...],
+    time: int,
+    dtype: np.dtype[Any],
+    valid: Array | None,
+) -> dict[str, Array]:
+    for name in given:
+        if name not in known:
+            raise InputError(f"the model has no feed {name!r}: {nearest(name, known, 'feeds')}")
+    feeds = {}
+    for name, part in known.items():
+        value = given.get(name, part.default)
+        shape = (*batch, time, part.size)
+        if value is None:
+            raise InputError(f"the model needs the feed {name!r}; give it by name: {name}=array of shape {shape}")
+        array = _numbers(value, name, dtype)
+        if part.size == 1 and array.shape == shape[:-1]:
+            array = array[..., None]
+        if array.shape not in ((), shape):
+            raise InputError(f"{name} has shape {array.shape}; expected {shape}")
+        feeds[name] = _finite(_time_first(np.broadcast_to(array, shape), bool(batch)), name, valid)
+    return feeds

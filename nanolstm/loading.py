@@ -1,0 +1,89 @@
+"""Loading data: every load goes through one hook, and every answer through the same checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nanolstm import plugins
+from nanolstm.data.checks import check_frame
+from nanolstm.data.request import Data, DataRequest, SequenceData
+from nanolstm.errors import BadDataError, DataError, InputError, NanolstmError
+from nanolstm.hookspecs import hookimpl
+
+
+def load_data(source: str | DataRequest, symbol: str | None = None, **request: Any) -> Data:
+    """Ask a source for data, and check the answer.
+
+    ```python
+    import nanolstm as nl
+
+    prices = nl.load_data("sample", "AAPL", start="2012-01-01", columns=["Adj Close", "Volume"])
+    task = nl.load_data("tasks", "adding", options={"n": 16, "length": 50})
+    ```
+
+    Args:
+        source: the source's name, with parameters where it has some (`"tasks(length=50)"`), or a whole `DataRequest`.
+        symbol: what to load, in the source's own terms.
+        request: the other fields of a [`DataRequest`][nanolstm.DataRequest]: `start`, `end`, `columns`, `missing`,
+            `refresh`, `timeout`, `options`.
+
+    Returns:
+        A pandas frame of floats with an ascending, unique time index and no gaps; or a
+        [`SequenceData`][nanolstm.SequenceData] of finite arrays, from a source that has no time index.
+
+    Raises:
+        UnknownNameError: no such source, or no such column.
+        DataError: the source cannot answer, or what it answers fails a check (`BadDataError`).
+        InputError: the request itself is wrong.
+    """
+    if isinstance(source, DataRequest):
+        if symbol is not None or request:
+            raise InputError("load_data(DataRequest(...)) takes nothing else; put it into the request")
+        wanted = source
+    else:
+        name, _, parameters = plugins.lookup("sources", source)
+        options = {**parameters, **request.pop("options", {})}
+        wanted = DataRequest(source=name, symbol=symbol, options=options, **request)
+    plugins.lookup("sources", wanted.source)
+    plugins.shared.install(_AskTheSource)
+    answer = plugins.shared.hook.nanolstm_load_data(request=wanted)
+    if isinstance(answer, SequenceData):
+        return _check_sequences(answer, wanted.source)
+    return check_frame(answer, source=wanted.source, columns=wanted.columns, missing=wanted.missing)
+
+
+class _AskTheSource:
+    """nanolstm's own implementation of the hook: whoever wraps or forestalls it is outside of this."""
+
+    @hookimpl(trylast=True)
+    def nanolstm_load_data(self, request: DataRequest) -> Data:
+        entry = plugins.shared.registry("sources")[request.source]
+        try:
+            return entry.value(request)  # type: ignore[no-any-return]
+        except NanolstmError:
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split())
+            raise DataError(
+                f"source {request.source!r} of plugin {entry.plugin} failed: {type(error).__name__}: {text}"
+            ) from error
+
+
+def _check_sequences(data: SequenceData, source: str) -> SequenceData:
+    x, y = np.asarray(data.x), np.asarray(data.y)
+    if x.ndim != 3 or len(y) != len(x) or x.dtype.kind != "f":
+        raise BadDataError(
+            f"source {source!r}: x has shape {x.shape} and dtype {x.dtype}, y has shape {y.shape}; expected x (B, T, M) of "
+            "floats and y with B sequences"
+        )
+    for name, array in (("x", x), ("y", y)):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            bad = np.argwhere(~np.isfinite(array))
+            raise BadDataError(f"source {source!r}: {name} is not finite at {tuple(map(int, bad[0]))} ({len(bad)} values)")
+    if data.lengths is not None:
+        lengths = np.asarray(data.lengths)
+        if lengths.shape != x.shape[:1] or lengths.min() < 1 or lengths.max() > x.shape[1]:
+            raise BadDataError(f"source {source!r}: lengths {lengths.shape} must be {x.shape[:1]} ints from 1 to {x.shape[1]}")
+    return data

@@ -1,0 +1,128 @@
+"""Losses: plain NumPy functions that plugins register, called on what a model and a series really look like."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+
+from nanolstm import plugins
+from nanolstm.errors import InputError, UnknownNameError, nearest
+from nanolstm.functions import Array
+
+
+@attrs.frozen(kw_only=True)
+class Loss:
+    """A loss with its parameters: called with a prediction and a target, it answers with one number.
+
+    ```python
+    import numpy as np
+    import nanolstm as nl
+
+    loss = nl.loss("quantile(q=0.9)")
+    loss(np.zeros((100, 1)), np.ones((100, 1)))          # 0.9
+    ```
+
+    Attributes:
+        name: under which it is registered.
+        function: the plain function of (prediction, target), each (n, N).
+        parameters: what the function is given beside the arrays.
+        columns: how many columns of the prediction go with one column of the target.
+        classes: whether the target may be integer classes, which the function gets one-hot.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    parameters: Mapping[str, Any] = attrs.field(factory=dict)
+    columns: int = 1
+    classes: bool = False
+
+    def __call__(self, prediction: Any, target: Any, *, lengths: Any = None) -> float:
+        """The loss over all valid entries.
+
+        Args:
+            prediction: (n, N), (T, N) or (B, T, N) finite or not, float.
+            target: the same shape, with N divided by `columns`; without the last axis where that is 1. Nothing is
+                broadcast. For a loss of classes: integers 0 to N - 1 without the last axis, or one-hot.
+            lengths: (B,) ints: what lies beyond them in (B, T, N) does not count.
+
+        Raises:
+            InputError: other shapes, or no valid entry.
+        """
+        predicted, true = self.entries(prediction, target, lengths=lengths)
+        value = np.asarray(self.function(predicted, true, **self.parameters))
+        if value.shape != ():
+            raise InputError(f"loss {self} returned an array of shape {value.shape}; a loss returns one number")
+        return float(value)
+
+    def entries(self, prediction: Any, target: Any, *, lengths: Any = None) -> tuple[Array, Array]:
+        """The valid entries, (n, N) and (n, N / columns), as the function is given them; errors as for calling."""
+        predicted, true = np.asarray(prediction), np.asarray(target)
+        if predicted.ndim not in (2, 3) or predicted.dtype.kind != "f":
+            raise InputError(
+                f"loss {self}: the prediction has shape {predicted.shape} and dtype {predicted.dtype}; expected (n, N) or "
+                "(B, T, N) floats"
+            )
+        shape, width = predicted.shape[:-1], predicted.shape[-1]
+        if width % self.columns:
+            raise InputError(
+                f"loss {self} takes {self.columns} columns of prediction for each of the target; the prediction has {width}"
+            )
+        if self.classes and true.shape == shape and true.dtype.kind in "iu":
+            true = self._one_hot(true, width, predicted.dtype)
+        wanted = (*shape, width // self.columns)
+        if true.shape == shape and wanted[-1] == 1:
+            true = true[..., None]
+        if true.shape != wanted or true.dtype.kind not in "biuf":
+            raise InputError(
+                f"loss {self}: prediction {predicted.shape} goes with a target of shape {wanted}"
+                + (f" or integer classes {shape}" if self.classes else f" or {shape}" if wanted[-1] == 1 else "")
+                + f"; it has shape {true.shape} and dtype {true.dtype}. A target is never broadcast"
+            )
+        true = true.astype(predicted.dtype, copy=False)
+        if lengths is not None:
+            if len(shape) != 2 or np.shape(lengths) != shape[:1]:
+                raise InputError(f"loss {self}: lengths {np.shape(lengths)} go with a prediction (B, T, N), not {predicted.shape}")
+            valid = np.arange(shape[1]) < np.asarray(lengths)[:, None]
+            predicted, true = predicted[valid], true[valid]
+        predicted, true = predicted.reshape(-1, width), true.reshape(-1, wanted[-1])
+        if len(predicted) == 0:
+            raise InputError(f"loss {self}: there is no valid entry; prediction {np.shape(prediction)}")
+        return predicted, true
+
+    def _one_hot(self, classes: Array, width: int, dtype: np.dtype[Any]) -> Array:
+        if classes.size and (classes.min() < 0 or classes.max() >= width):
+            raise InputError(
+                f"loss {self}: classes from {classes.min()} to {classes.max()}; expected 0 to {width - 1}, the prediction "
+                f"has {width} columns"
+            )
+        return np.eye(width, dtype=dtype)[classes]
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{key}={value!r}" for key, value in self.parameters.items())
+        return f"{self.name}({inside})" if inside else self.name
+
+
+def loss(text: str | Callable[..., Any]) -> Loss:
+    """The loss that `name` or `name(key=value)` asks for, or a plain function of (prediction, target) as a loss.
+
+    Raises:
+        InputError: a parameter that the loss does not have, or a value that it refuses.
+        UnknownNameError: no plugin registered it; the nearest is suggested.
+        PluginError: two plugins did.
+    """
+    if isinstance(text, Loss):
+        return text
+    if callable(text):
+        return Loss(name=getattr(text, "__name__", "loss"), function=text)
+    name, entry, parameters = plugins.lookup("losses", text)
+    made = entry.value
+    known = list(inspect.signature(made.function).parameters)[2:]
+    for key in parameters:
+        if key not in known:
+            raise UnknownNameError(f"loss {name!r} has no parameter {key!r}: {nearest(key, known, 'parameters')}")
+    columns = int(made.columns(**parameters)) if callable(made.columns) else made.columns
+    return Loss(name=name, function=made.function, parameters=parameters, columns=columns, classes=made.classes)

@@ -1,0 +1,42 @@
+"""Names with parameters, as people write them on a command line: `quantile(q=0.9)`, `tasks(length=200)`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+from nanolstm.errors import InputError
+
+_FORM = re.compile(r"\s*([^\s()]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
+
+
+def parse_name(text: str) -> tuple[str, dict[str, Any]]:
+    """Split `name(key=value, ...)` into the name and its parameters, whose values are Python literals.
+
+    >>> parse_name("quantile(q=(0.1, 0.9))")
+    ('quantile', {'q': (0.1, 0.9)})
+
+    Raises:
+        InputError: anything else; nothing of the text is ever run.
+    """
+    match = _FORM.fullmatch(text)
+    if not match:
+        raise InputError(f"{text!r} is no name; write name or name(key=value, ...), for example quantile(q=0.9)")
+    name, inside = match.groups()
+    try:
+        call = ast.parse(f"f({inside or ''})", mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            raise ValueError("only key=value may stand in the brackets")
+        return name, {_key(keyword): ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise InputError(
+            f"{text!r}: in the brackets stand key=value pairs with plain values (numbers, 'text', True, tuples), for "
+            f"example quantile(q=0.9)"
+        ) from None
+
+
+def _key(keyword: ast.keyword) -> str:
+    if keyword.arg is None:
+        raise ValueError("** is no key")
+    return keyword.arg

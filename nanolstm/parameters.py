@@ -1,0 +1,88 @@
+"""Named views of one contiguous buffer of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from nanolstm.errors import InputError, UnknownNameError, nearest
+from nanolstm.functions import Array
+
+
+class Parameters(Mapping[str, Array]):
+    """Parameters by name, each an array that may be changed in place.
+
+    `parameters["input.U"]` is a view: `parameters["input.U"][...] = 0` writes to the cell, and so does
+    `parameters["input.U"] = array`, which copies `array`'s numbers in and so never detaches the cell from its buffer.
+
+    Assignment raises an `InputError` with both shapes, or both dtypes, where they differ: nothing is broadcast or cast
+    silently. Lists and numbers take the parameter's dtype. An unknown name is an `UnknownNameError`, a `KeyError` that
+    suggests the nearest.
+    """
+
+    def __init__(self, views: Mapping[str, Array], flat: Array | None = None, elsewhere: Mapping[str, str] = {}) -> None:
+        """`views` by name; `flat` is the buffer that holds exactly them; `elsewhere` explains names that are not here."""
+        self._views = dict(views)
+        self._flat = flat
+        self._elsewhere = elsewhere
+
+    @property
+    def flat(self) -> Array:
+        """All numbers, in the order of the names, as one vector: the buffer itself, or of several cells a copy."""
+        if self._flat is not None:
+            return self._flat
+        return np.concatenate([view.ravel() for view in self._views.values()]) if self._views else np.zeros(0)
+
+    @property
+    def count(self) -> int:
+        """How many numbers there are."""
+        return sum(view.size for view in self._views.values())
+
+    def __getitem__(self, name: str) -> Array:
+        try:
+            return self._views[name]
+        except KeyError:
+            raise UnknownNameError(f"no parameter {name!r}: {self._hint(name)}") from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        assign(self[name], value, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._views
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __repr__(self) -> str:
+        return f"Parameters({', '.join(f'{name} {view.shape}' for name, view in self._views.items())})"
+
+    def _hint(self, name: str) -> str:
+        return self._elsewhere.get(name) or nearest(name, self._views)
+
+
+def assign(view: Array, value: Any, name: str) -> None:
+    """Copy `value` into `view`, the parameter `name`.
+
+    Raises:
+        InputError: another shape, or an array of another dtype, or something that is no number.
+    """
+    if isinstance(value, np.ndarray) and value.dtype != view.dtype:
+        raise InputError(
+            f"{name}: an array of {value.dtype} was assigned to a parameter of {view.dtype} (shapes {value.shape} and "
+            f"{view.shape}); convert it with .astype({view.dtype.name!r})"
+        )
+    try:
+        array = np.asarray(value, dtype=view.dtype)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: {value!r} is no array of numbers of shape {view.shape}") from None
+    if array.shape != view.shape:
+        raise InputError(
+            f"{name}: an array of shape {array.shape} was assigned to a parameter of shape {view.shape}"
+            + (f"; to set all to one number write parameters[{name!r}][...] = {value}" if array.shape == () else "")
+        )
+    view[...] = array

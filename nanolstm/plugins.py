@@ -1,0 +1,402 @@
+"""Plugins: found, loaded and called one by one, so that a broken one is named and the rest goes on.
+
+pluggy does the hooks; its own entry-point loop would stop at the first plugin that raises, so the loop is ours. Nothing
+is loaded before it is asked for.
+
+Environment:
+    NANOLSTM_DISABLE_PLUGINS: names, separated by commas, of plugins to leave out, ours too.
+    NANOLSTM_STRICT_PLUGINS: set to 1, a broken plugin is an error instead of a warning.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata
+from typing import Any, Generic, Literal, TypeVar
+
+import attrs
+import pluggy
+
+from nanolstm import hookspecs
+from nanolstm.errors import InputError, NanolstmError, PluginError, PluginWarning, UnknownNameError, nearest
+from nanolstm.naming import parse_name
+
+T = TypeVar("T")
+
+
+@attrs.define(kw_only=True)
+class Plugin:
+    """What is known of one plugin.
+
+    Attributes:
+        name: the name of its entry point, or of its module.
+        distribution: the installed distribution that it is from; None for a module given by hand.
+        version: that distribution's version.
+        status: `"on"`, `"off"` (switched off) or `"broken"`.
+        reason: why it is broken.
+        hooks: the hooks that it implements.
+        registered: the names that it registered, by kind.
+        seconds: how long its import took.
+    """
+
+    name: str
+    distribution: str | None = None
+    version: str | None = None
+    status: Literal["on", "off", "broken"] = "on"
+    reason: str | None = None
+    hooks: list[str] = attrs.field(factory=list)
+    registered: dict[str, list[str]] = attrs.field(factory=dict)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.name!r} ({self.distribution} {self.version})" if self.distribution else repr(self.name)
+
+
+@attrs.frozen
+class Entry(Generic[T]):
+    """One registration: who registered what."""
+
+    plugin: Plugin
+    value: T
+
+
+@attrs.frozen
+class LossEntry:
+    """A loss as it was registered; see `nanolstm.hookspecs.RegisterLoss`."""
+
+    function: Callable[..., Any]
+    columns: int | Callable[..., int]
+    classes: bool
+
+
+class Registry(Generic[T]):
+    """What plugins registered of one kind (sources, losses, cells), by name."""
+
+    def __init__(self, kind: str, house: PluginHouse) -> None:
+        """An empty registry of `kind`, a plural, in `house`."""
+        self.kind = kind
+        self._house = house
+        self._entries: dict[str, list[Entry[T]]] = {}
+
+    def add(self, plugin: Plugin, name: str, value: T) -> None:
+        """Enter `value` under `name` for `plugin`.
+
+        Raises:
+            PluginError: a name that could not be asked for.
+        """
+        if not isinstance(name, str) or not name or parse_name(name)[1] or parse_name(name)[0] != name or ":" in name:
+            raise PluginError(f"{name!r} cannot be a name of one of the {self.kind}: use letters, digits, - and _")
+        if not callable(getattr(value, "function", value)) and not (self.kind == "cells" and isinstance(value, str)):
+            raise PluginError(f"{name!r} is registered among the {self.kind} as {value!r}, which cannot be called")
+        self._entries.setdefault(name, []).append(Entry(plugin, value))
+        plugin.registered.setdefault(self.kind, []).append(name)
+
+    def discard(self, plugin: Plugin) -> None:
+        """Forget what `plugin` registered."""
+        for name in plugin.registered.pop(self.kind, []):
+            self._entries[name] = [entry for entry in self._entries[name] if entry.plugin is not plugin]
+            if not self._entries[name]:
+                del self._entries[name]
+
+    def __getitem__(self, name: str) -> Entry[T]:
+        """The one entry under `name`.
+
+        Raises:
+            UnknownNameError: there is none; the nearest is suggested, and plugins that are off or broken are named.
+            PluginError: two plugins registered it; both are named.
+        """
+        entries = self._entries.get(name, [])
+        if not entries:
+            missing = [f"{p} is {p.status}" for p in self._house.plugins.values() if p.status != "on"]
+            note = f" (plugin {'; plugin '.join(missing)})" if missing else ""
+            one = self.kind.removesuffix("es") if self.kind == "losses" else self.kind.removesuffix("s")
+            raise UnknownNameError(f"no {one} {name!r}; {nearest(name, self._entries, 'registered')}{note}")
+        if len(entries) > 1:
+            first, second = entries[0].plugin, entries[1].plugin
+            raise PluginError(
+                f"{name!r} is registered twice among the {self.kind}, by plugin {first} and by plugin {second}; switch "
+                f"one off: -p no:{second.name}, or NANOLSTM_DISABLE_PLUGINS={second.name}"
+            )
+        return entries[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def entries(self, name: str) -> list[Entry[T]]:
+        """Everything under `name`, clashes included."""
+        return list(self._entries.get(name, []))
+
+
+class PluginHouse:
+    """All plugins of one process. The functions of this module speak to the one that everybody shares."""
+
+    def __init__(self, *, disabled: Iterable[str] = (), strict: bool = False, discover: bool = True) -> None:
+        """`discover=False` leaves out what is installed; `disabled` and `strict` as in the environment variables."""
+        self.plugins: dict[str, Plugin] = {}
+        self._disabled = set(disabled)
+        self._strict = strict
+        self._discover = discover
+        self._modules: dict[str, Any] = {}
+        self._registries: dict[str, Registry[Any]] = {}
+        self._pm = pluggy.PluginManager("nanolstm")
+        self._pm.add_hookspecs(hookspecs)
+
+    @property
+    def hook(self) -> Any:
+        """pluggy's hook callers, all plugins loaded."""
+        self.load()
+        return self._pm.hook
+
+    def disable(self, *names: str) -> None:
+        """Leave plugins out; to be said before the first is loaded.
+
+        Raises:
+            PluginError: it is too late.
+        """
+        if self.plugins:
+            raise PluginError("plugins are loaded already; switch them off before nanolstm is first used")
+        self._disabled.update(names)
+
+    def load(self) -> None:
+        """Load every installed plugin, once."""
+        if not self._discover:
+            return
+        self._discover = False
+        for point in sorted(metadata.entry_points(group="nanolstm"), key=lambda p: (p.name, p.value)):
+            dist = point.dist
+            plugin = Plugin(name=point.name, distribution=dist and dist.name, version=dist and dist.version)
+            if point.name in self._disabled:
+                plugin.status = "off"
+                self.plugins[point.name] = plugin
+            else:
+                self._load_one(plugin, point.load)
+        unknown = self._disabled - self.plugins.keys()
+        if unknown:
+            self._warn(f"no plugin {sorted(unknown)[0]!r} to switch off: {nearest(min(unknown), self.plugins)}")
+
+    def register(self, module: Any, name: str | None = None) -> Plugin:
+        """Add a module, or any object with `@hookimpl` functions, as a plugin.
+
+        Raises:
+            PluginError: it is broken; the text says why. What was asked for by hand is not left out with a warning.
+        """
+        self.load()
+        name = name or getattr(module, "__name__", type(module).__name__)
+        plugin = Plugin(name=name)
+        if name in self._disabled:
+            plugin.status = "off"
+            return self.plugins.setdefault(name, plugin)
+        self._load_one(plugin, lambda: module, strict=True)
+        for kind in list(self._registries):
+            self._fill(kind, [plugin])
+        return plugin
+
+    def import_plugin(self, module: str) -> Plugin:
+        """Add the plugin in the importable module of that name (a file in the working folder, say).
+
+        Raises:
+            PluginError: it cannot be imported, or is broken.
+        """
+        try:
+            loaded = importlib.import_module(module)
+        except Exception as error:
+            raise PluginError(f"plugin {module!r} cannot be imported: {_one_line(error)}") from error
+        return self.register(loaded, module)
+
+    def unregister(self, name: str) -> None:
+        """Take a plugin out again, with all that it registered.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+        """
+        if name not in self.plugins:
+            raise UnknownNameError(f"no plugin {name!r}; {nearest(name, self.plugins)}")
+        self._withdraw(self.plugins.pop(name))
+
+    def install(self, own: Any) -> None:
+        """Add nanolstm's own implementation of a hook: no plugin, so never listed and never switched off."""
+        if not self._pm.has_plugin(own.__name__):
+            self._pm.register(own(), own.__name__)
+
+    def registry(self, kind: str) -> Registry[Any]:
+        """What is registered of `kind`: `"sources"`, `"losses"` or `"cells"`."""
+        self.load()
+        if kind not in self._registries:
+            self._registries[kind] = Registry(kind, self)
+            self._fill(kind, list(self.plugins.values()))
+        return self._registries[kind]
+
+    def offers(self, hook: str, make: Callable[[], T]) -> Iterator[tuple[Plugin, T]]:
+        """What each plugin puts into a `make()` of its own when `hook` is called with it as `app`.
+
+        Where a plugin breaks half-way nothing of it is left in what others filled.
+        """
+        self.load()
+        for plugin in list(self.plugins.values()):
+            own = make()
+            self._call(plugin, hook, {"app": own})
+            if plugin.status == "on":
+                yield plugin, own
+
+    def leave_out(self, plugin: Plugin, reason: str) -> None:
+        """Declare `plugin` broken for `reason`, and forget all that it registered."""
+        self._break(plugin, PluginError(reason))
+
+    def _load_one(self, plugin: Plugin, load: Callable[[], Any], *, strict: bool = False) -> None:
+        if plugin.name in self.plugins:
+            reason = f"its name is taken by plugin {self.plugins[plugin.name]}"
+            plugin.status, plugin.reason = "broken", reason
+            if strict:
+                raise PluginError(f"plugin {plugin}: {reason}")
+            self.plugins[f"{plugin.name} ({plugin.distribution})"] = plugin
+            self._warn(f"plugin {plugin} is left out: {reason}")
+            return
+        self.plugins[plugin.name] = plugin
+        began = time.perf_counter()
+        try:
+            module = load()
+            self._modules[plugin.name] = module
+            self._pm.register(module, plugin.name)
+            self._pm.check_pending()
+            plugin.hooks = sorted(caller.name for caller in self._pm.get_hookcallers(module) or [])
+            if not plugin.hooks:
+                raise PluginError("it implements no hook; its functions need @hookimpl")
+        except Exception as error:  # noqa: BLE001  (whatever a stranger's module raises is his, and named)
+            self._break(plugin, error, strict=strict)
+        plugin.seconds = time.perf_counter() - began
+
+    def _fill(self, kind: str, plugins: list[Plugin]) -> None:
+        registry = self._registries[kind]
+        for plugin in plugins:
+            self._call(plugin, f"nanolstm_register_{kind}", {"register": _registrar(registry, plugin)})
+
+    def _call(self, plugin: Plugin, hook: str, arguments: dict[str, Any]) -> None:
+        for implementation in getattr(self._pm.hook, hook).get_hookimpls():
+            if implementation.plugin_name != plugin.name:
+                continue
+            try:
+                if implementation.wrapper or implementation.hookwrapper:
+                    raise PluginError(f"{hook} cannot be wrapped")
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+            except Exception as error:  # noqa: BLE001
+                self._break(plugin, error, f"in {hook}: ")
+
+    def _break(self, plugin: Plugin, error: Exception, where: str = "", *, strict: bool = False) -> None:
+        plugin.status = "broken"
+        plugin.reason = where + self._explain(plugin, error)
+        self._withdraw(plugin)
+        if strict or self._strict:
+            if strict:
+                self.plugins.pop(plugin.name, None)
+            raise PluginError(f"plugin {plugin} is broken: {plugin.reason}") from error
+        self._warn(f"plugin {plugin} is left out: {plugin.reason}")
+
+    def _explain(self, plugin: Plugin, error: Exception) -> str:
+        if isinstance(error, pluggy.PluginValidationError):
+            module = self._modules.get(plugin.name)
+            known = [name for name in dir(hookspecs) if name.startswith("nanolstm_")]
+            for name in dir(module):
+                marked = self._pm.parse_hookimpl_opts(module, name)
+                if marked is not None and (marked.get("specname") or name) not in known:
+                    return f"there is no hook {name!r}: {nearest(name, known, 'hooks')}"
+        return _one_line(error)
+
+    def _withdraw(self, plugin: Plugin) -> None:
+        for registry in self._registries.values():
+            registry.discard(plugin)
+        module = self._modules.pop(plugin.name, None)
+        if module is not None and self._pm.get_plugin(plugin.name) is module:
+            self._pm.unregister(module)
+
+    @staticmethod
+    def _warn(text: str) -> None:
+        warnings.warn(text, PluginWarning, stacklevel=2)
+
+
+def _registrar(registry: Registry[Any], plugin: Plugin) -> Callable[..., None]:
+    """The function that `plugin` is handed to fill `registry` with; see `nanolstm.hookspecs` for the three forms."""
+
+    def register(name: str, value: Any, /) -> None:
+        registry.add(plugin, name, value)
+
+    def register_loss(
+        name: str, function: Any, /, *, columns: int | Callable[..., int] = 1, classes: bool = False
+    ) -> None:
+        registry.add(plugin, name, LossEntry(function, columns, classes))
+
+    return register_loss if registry.kind == "losses" else register
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, NanolstmError) else f"{type(error).__name__}: {text}"
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+shared = PluginHouse(
+    disabled=_names(os.environ.get("NANOLSTM_DISABLE_PLUGINS", "")),
+    strict=os.environ.get("NANOLSTM_STRICT_PLUGINS", "") == "1",
+)
+
+
+def register(module: Any, name: str | None = None) -> Plugin:
+    """Add a module, or any object whose functions carry `@hookimpl`, as a plugin of this process.
+
+    ```python
+    import pandas as pd
+    import nanolstm as nl
+
+    class Warehouse:
+        @nl.hookimpl
+        def nanolstm_register_sources(self, register):
+            register("warehouse", lambda request: pd.DataFrame(
+                {"price": [1.0, 2.0, 3.0]}, index=pd.date_range("2024-01-01", periods=3)))
+
+    nl.plugins.register(Warehouse())
+    nl.load_data("warehouse")
+    ```
+
+    Raises:
+        PluginError: it is broken; the text says why.
+    """
+    return shared.register(module, name)
+
+
+def unregister(name: str) -> None:
+    """Take a plugin out again, with all that it registered.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    shared.unregister(name)
+
+
+def listing() -> list[Plugin]:
+    """Every plugin with its distribution, version, hooks and what it registered; also those that are off or broken."""
+    for kind in ("sources", "losses", "cells"):
+        shared.registry(kind)
+    return list(shared.plugins.values())
+
+
+def lookup(kind: Literal["sources", "losses", "cells"], text: str) -> tuple[str, Entry[Any], dict[str, Any]]:
+    """The entry that `name(key=value)` asks for: its name, itself, the parameters.
+
+    Raises:
+        InputError: `text` is no name.
+        UnknownNameError: nothing is registered under it.
+        PluginError: two plugins registered it.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{text!r} is no name of one of the {kind}")
+    name, parameters = parse_name(text)
+    return name, shared.registry(kind)[name], parameters

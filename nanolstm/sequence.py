@@ -1,0 +1,293 @@
+"""Cells over time: one, a stack, in both directions, with a linear readout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Several
+from typing import Any, Literal
+
+import attrs
+import numpy as np
+
+from nanolstm import eager
+from nanolstm.anatomy import FeedAnatomy, StateAnatomy
+from nanolstm.cell import Cell
+from nanolstm.errors import InputError
+from nanolstm.fields import param
+from nanolstm.functions import Array
+from nanolstm.initialisers import RandomSource, glorot, random_source
+from nanolstm.inputs import Inputs, check_initial, check_inputs
+from nanolstm.parameters import Parameters
+from nanolstm.recording import Recording
+
+
+class Readout(Cell):
+    """A linear layer, `x @ U.T + b`: a cell without states. `hidden` is its width."""
+
+    U: Array = param(("hidden", "inputs"), glorot())
+    b: Array = param("hidden", 0.0)
+
+    def step(self, x: Array) -> Array:
+        """(..., inputs) to (..., hidden)."""
+        return x @ self.U.T + self.b
+
+
+@attrs.frozen
+class Part:
+    """One cell at its place in a model: the prefix of its names, and whether it runs backward in time."""
+
+    prefix: str
+    cell: Cell
+    backward: bool = False
+
+
+def _cells(value: Cell | Several[Cell]) -> tuple[Cell, ...]:
+    cells = (value,) if isinstance(value, Cell) else tuple(value) if isinstance(value, list | tuple) else ()
+    if not cells or not all(isinstance(cell, Cell) for cell in cells):
+        given = f"the class {value.__name__}" if isinstance(value, type) else repr(value)
+        raise InputError(f"Sequence({given}): expected a cell, such as ToyLSTM(inputs=2, hidden=3), or a list of cells")
+    if len({id(cell) for cell in cells}) < len(cells):
+        raise InputError("Sequence: one cell stands twice in the stack; give copies: copy.deepcopy(cell), cell.fresh()")
+    if len({cell.dtype for cell in cells}) > 1:
+        raise InputError(f"Sequence: the cells differ in dtype: {', '.join(cell.dtype.name for cell in cells)}")
+    return cells
+
+
+@attrs.define(slots=False, eq=False, kw_only=True)
+class Sequence:
+    """A cell over time, or a stack of cells: from x (T, M) to y (T, N), from x (B, T, M) to y (B, T, N).
+
+    ```python
+    import numpy as np
+    import nanolstm as nl
+
+    model = nl.Sequence(nl.cells.ToyLSTM(inputs=2, hidden=3, rng=0))
+    y = model(np.zeros((8, 100, 2)), lengths=[100, 90, 80, 70, 60, 50, 40, 30])     # (8, 100, 1)
+    y, state = model(np.zeros((100, 2)), return_state=True)                         # state["h"], state["c"]
+    y = model(np.zeros((100, 2)), initial=state)                                    # goes on where that ended
+    ```
+
+    Args:
+        cells: one cell, or a list of them; each one's `inputs` are the `outputs` of the one before.
+        bidirectional: run a second cell of the same kind backward over each sequence and join the two outputs; its
+            parameters are drawn from `rng`. A stack of such is the rule: both directions feed the next cell.
+        backward: the cells that run backward, where they should be certain ones; implies `bidirectional`.
+        readout: a linear layer of this width on top.
+        rng: draws what the model itself adds (backward cells, readout); by default derived from the cells' own, so
+            that a model of seeded cells is the same each time.
+        backend: `"auto"` or `"numpy"`; NumPy is the one there is.
+
+    Attributes:
+        parameters: every trained parameter by name: `"input.U"` of a single cell, `"0.input.U"` in a stack,
+            `"forward.input.U"` and `"backward.input.U"` in both directions, `"readout.U"`, `"readout.b"`.
+        frozen: the parameters that are not trained, named likewise.
+        inputs: the width M of x.
+        outputs: the width N of y.
+        dtype: of parameters, states and outputs.
+
+    Raises:
+        InputError: no cell, cells that do not fit each other, an unknown backend.
+    """
+
+    cells: tuple[Cell, ...] = attrs.field(converter=_cells, kw_only=False)
+    bidirectional: bool = False
+    backward: tuple[Cell, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_cells))
+    readout: int | None = None
+    rng: int | RandomSource | None = attrs.field(default=None, repr=False)
+    backend: Literal["auto", "numpy"] = "auto"
+    top: Readout | None = attrs.field(init=False, default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.backend not in ("auto", "numpy"):
+            raise InputError(f"backend={self.backend!r}: expected 'auto' or 'numpy'")
+        rng = random_source(self._own_rng() if self.rng is None else self.rng)
+        if self.backward is not None:
+            self.bidirectional = True
+            if [(c.inputs, c.outputs, c.dtype) for c in self.backward] != [
+                (c.inputs, c.outputs, c.dtype) for c in self.cells
+            ]:
+                raise InputError("Sequence: the backward cells differ from the cells in number, inputs, outputs or dtype")
+            _cells((*self.cells, *self.backward))
+        elif self.bidirectional:
+            self.backward = tuple(cell.fresh(rng) for cell in self.cells)
+        wide = 2 if self.bidirectional else 1
+        for i, (below, above) in enumerate(zip(self.cells, self.cells[1:], strict=False)):
+            if above.inputs != wide * below.outputs:
+                both = f" in each of two directions, {wide * below.outputs} together" if self.bidirectional else ""
+                raise InputError(
+                    f"Sequence: cell {i + 1} ({type(above).__name__}) has inputs={above.inputs}, and cell {i} "
+                    f"({type(below).__name__}) below it has {below.outputs} outputs{both}; they must be equal"
+                )
+        if self.readout is not None:
+            width = wide * self.cells[-1].outputs
+            self.top = Readout(inputs=width, hidden=self.readout, dtype=self.dtype, rng=rng)
+
+    @property
+    def inputs(self) -> int:
+        """The width M of x."""
+        return self.cells[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """The width N of y."""
+        return self.top.outputs if self.top else self.cells[-1].outputs * (2 if self.bidirectional else 1)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of parameters, states and outputs."""
+        return self.cells[0].dtype
+
+    @property
+    def parameters(self) -> Parameters:
+        """Every trained parameter by name: views, so that what is written to them is the model's."""
+        views = {part.prefix + key: view for part in self.parts() for key, view in part.cell.parameters.items()}
+        alone = self.cells[0].parameters.flat if len(list(self.parts())) == 1 else None
+        return Parameters(views, alone)
+
+    @property
+    def frozen(self) -> Parameters:
+        """The parameters that are not trained, by name."""
+        return Parameters({part.prefix + key: v for part in self.parts() for key, v in part.cell.frozen.items()})
+
+    def __call__(
+        self,
+        x: Any,
+        *,
+        lengths: Any = None,
+        resets: Any = None,
+        initial: Mapping[str, Any] | None = None,
+        return_state: bool = False,
+        rng: int | RandomSource | None = None,
+        **feeds: Any,
+    ) -> Any:
+        """Run over `x`.
+
+        Args:
+            x: (T, M) for one sequence, (B, T, M) for a batch; finite numbers, cast to the model's dtype.
+            lengths: (B,) ints, how many steps of each sequence are valid. Beyond them y is 0, the state stands still,
+                and x may hold anything.
+            resets: (B, T) bool ((T,) for one sequence): the state is set back to its declared start before that step.
+            initial: first states by name, each (B, ...), or the shape of one example for all; those left out start as
+                declared. What `return_state=True` answers with goes in here as it is.
+            return_state: answer with (y, state), state being the last states by name, at each sequence's length.
+            rng: draws the random masks of cells that have `noise`; without it each is its mean.
+            feeds: further inputs that a cell declares, by name: (T,) or (B, T), with a last axis where they are wider.
+
+        Returns:
+            y, (T, N) or (B, T, N); a new array each time.
+
+        Raises:
+            InputError: see above; the text says what came and what was expected.
+        """
+        recording = self._run(x, lengths, resets, initial, rng, feeds, record=False)
+        return (recording.y, dict(recording.state)) if return_state else recording.y
+
+    def record(
+        self,
+        x: Any,
+        *,
+        lengths: Any = None,
+        resets: Any = None,
+        initial: Mapping[str, Any] | None = None,
+        rng: int | RandomSource | None = None,
+        **feeds: Any,
+    ) -> Recording:
+        """Run over `x` and keep every gate, state and local variable of the step; arguments as for calling."""
+        return self._run(x, lengths, resets, initial, rng, feeds, record=True)
+
+    def parts(self) -> Iterator[Part]:
+        """The cells in the order of computation, each with the prefix of its names."""
+        for i, cell in enumerate(self.cells):
+            level = f"{i}." if len(self.cells) > 1 else ""
+            if self.backward is not None:
+                yield Part(f"{level}forward.", cell)
+                yield Part(f"{level}backward.", self.backward[i], backward=True)
+            else:
+                yield Part(level, cell)
+        if self.top is not None:
+            yield Part("readout.", self.top)
+
+    def states(self) -> dict[str, StateAnatomy]:
+        """Every state by name: its shape for one example and its start."""
+        return {part.prefix + name: s for part in self.parts() for name, s in part.cell.anatomy.states.items()}
+
+    def feeds(self) -> dict[str, FeedAnatomy]:
+        """Every input beside x by name; a name that several cells declare is one input."""
+        return {name: f for part in self.parts() for name, f in part.cell.anatomy.feeds.items()}
+
+    def _own_rng(self) -> int | RandomSource | None | list[int]:
+        own = self.cells[0].rng
+        return np.random.default_rng([int(own), 1]) if isinstance(own, int | np.integer) else own
+
+    def _run(
+        self,
+        x: Any,
+        lengths: Any,
+        resets: Any,
+        initial: Mapping[str, Any] | None,
+        rng: int | RandomSource | None,
+        feeds: Mapping[str, Any],
+        *,
+        record: bool,
+    ) -> Recording:
+        given = check_inputs(
+            x, self.inputs, self.dtype, lengths=lengths, resets=resets, feeds=feeds, known_feeds=self.feeds()
+        )
+        first = check_initial(initial, self.states(), given.batch, self.dtype)
+        noise = None if rng is None else random_source(rng)
+        state: dict[str, Array] = {}
+        values: dict[str, Array] = {}
+        below, joined = given.x, []
+        for part in self.parts():
+            ran = self._run_part(part, below, given, first, noise, record)
+            state |= {part.prefix + name: value for name, value in ran.state.items()}
+            values |= {part.prefix + name: value for name, value in ran.values.items()}
+            joined.append(ran.y)
+            if not (self.bidirectional and part.prefix.endswith("forward.")):
+                below, joined = np.concatenate(joined, axis=-1) if len(joined) > 1 else joined[0], []
+        if given.batch:
+            below = np.ascontiguousarray(np.swapaxes(below, 0, 1))
+            values = {name: np.swapaxes(value, 0, 1) for name, value in values.items()}
+        return Recording(below, state, values)
+
+    def _run_part(
+        self,
+        part: Part,
+        x: Array,
+        given: Inputs,
+        first: Mapping[str, Array],
+        noise: RandomSource | None,
+        record: bool,
+    ) -> eager.Run:
+        names = part.cell.anatomy
+        feeds = {name: given.feeds[name] for name in names.feeds}
+        initial = {name: first[part.prefix + name] for name in names.states if part.prefix + name in first}
+        order = _reversed_within(given.lengths, len(x), given.batch) if part.backward else None
+        resets = given.resets
+        if order is not None:
+            x, feeds = _reorder(x, order), {name: _reorder(value, order) for name, value in feeds.items()}
+            if resets is not None:  # a border before step t is, seen from the other side, before step t - 1
+                later = np.concatenate([resets[1:], np.zeros_like(resets[:1])])
+                resets = _reorder(later, order)
+        ran = eager.run(
+            part.cell, x, initial=initial, feeds=feeds, valid=given.valid, resets=resets, rng=noise, record=record
+        )
+        if order is None:
+            return ran
+        return eager.Run(
+            _reorder(ran.y, order), ran.state, {name: _reorder(value, order) for name, value in ran.values.items()}
+        )
+
+
+def _reversed_within(lengths: Array | None, time: int, batch: tuple[int, ...]) -> Array:
+    """Indices (T, *batch) that turn each sequence round within its own length; they are their own inverse."""
+    steps = np.arange(time)
+    if lengths is None:
+        return np.broadcast_to(steps[::-1].reshape(-1, *(1,) * len(batch)), (time, *batch))
+    turned = lengths[None, :] - 1 - steps[:, None]
+    return np.where(turned >= 0, turned, steps[:, None])
+
+
+def _reorder(value: Array, order: Array) -> Array:
+    """`value` (T, *batch, ...) with its steps in `order` (T, *batch)."""
+    return np.take_along_axis(value, order.reshape(order.shape + (1,) * (value.ndim - order.ndim)), axis=0)
