@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 import numpy as np
 
+from nanolstm.declaration import fields_of, settings_of
 from nanolstm.errors import CellError, nearest
 from nanolstm.fields import (
     FIRST_STATE,
@@ -134,7 +135,7 @@ class _Resolver:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.name = type(cell).__name__
-        self.fields = {f.name: f.metadata[KEY] for f in attrs.fields(type(cell)) if KEY in f.metadata}
+        self.fields = {f.name: f.metadata[KEY] for f in fields_of(type(cell)) if KEY in f.metadata}
         self.arguments = step_arguments(type(cell))
         self.states: dict[str, StateAnatomy] = {}
         self.parameters: dict[str, ParameterAnatomy] = {}
@@ -142,7 +143,8 @@ class _Resolver:
 
     def resolve(self) -> Anatomy:
         self._check_arguments()
-        feeds, noises = {}, {}
+        feeds: dict[str, FeedAnatomy] = {}
+        noises: dict[str, NoiseAnatomy] = {}
         for name in self.arguments:
             match self.fields.get(name):
                 case FeedField(size=size, default=default):
@@ -154,7 +156,7 @@ class _Resolver:
                 case _:
                     self.states[name] = StateAnatomy((self.cell.hidden,), 0.0)
         self.widths = {"x": self.cell.inputs}
-        self.widths |= {name: part.size for name, part in {**feeds, **noises}.items()}
+        self.widths |= {name: f.size for name, f in feeds.items()} | {name: n.size for name, n in noises.items()}
         self.widths |= {name: s.shape[0] for name, s in self.states.items() if len(s.shape) == 1}
         self.sizes = {
             name: self.number(field.size, f"gate {name!r}")
@@ -199,7 +201,7 @@ class _Resolver:
             try:
                 value = getattr(self.cell, size)
             except AttributeError:
-                known = [f.name for f in attrs.fields(type(self.cell)) if f.init and f.name not in ("rng", "dtype")]
+                known = [name for name in settings_of(type(self.cell)) if name not in ("rng", "dtype")]
                 raise CellError(
                     f"{self.name}: {where} has size {size!r}, which is no attribute of the cell: {nearest(size, known)}"
                 ) from None
@@ -232,7 +234,9 @@ class _Resolver:
         inits = field.init if isinstance(field.init, Mapping) else {} if field.init is None else {"*": field.init}
         for word in inits:
             if word not in (*weights, "b", "*"):
-                raise CellError(f"{self.name}: gate {name!r} has init for {word!r}: {nearest(word, [*weights, 'b', '*'])}")
+                raise CellError(
+                    f"{self.name}: gate {name!r} has init for {word!r}: {nearest(word, [*weights, 'b', '*'])}"
+                )
         for weight, form in weights.items():
             if isinstance(form, Tied):
                 keys[weight] = form.to
@@ -291,8 +295,8 @@ class _Resolver:
                 parts = self.number(heads, f"{key} with blocks(heads={heads!r})")
                 if size % parts or product.width % parts:
                     raise CellError(
-                        f"{self.name}: {key} has {parts} blocks, which must divide the gate's size {size} and the width "
-                        f"of {reads!r}, {product.width}"
+                        f"{self.name}: {key} has {parts} blocks, which must divide the gate's size {size} and the "
+                        f"width of {reads!r}, {product.width}"
                     )
                 return (parts, size // parts, product.width // parts)
             case _:

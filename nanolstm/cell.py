@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, dataclass_transform
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import attrs
 import numpy as np
 from numpy.typing import DTypeLike
 
 from nanolstm.anatomy import Anatomy, anatomy
+from nanolstm.declaration import Declared, fields_of, refuse_permuted, settings_of
 from nanolstm.errors import CellError, InputError
-from nanolstm.fields import KEY, absent, feed, gate, noise, param, state
 from nanolstm.functions import Array
-from nanolstm.gates import HasParameters
 from nanolstm.initialisers import RandomSource, first_values, random_source
 from nanolstm.observe import call_with_locals, observed
 from nanolstm.parameters import Parameters
@@ -29,48 +27,13 @@ def _float_dtype(value: DTypeLike) -> np.dtype[Any]:
     try:
         dtype = np.dtype(value)
     except TypeError:
-        dtype = None
+        dtype = np.dtype(object)
     if dtype not in (np.float32, np.float64):
         raise InputError(f"dtype={value!r}: expected 'float32' or 'float64'")
     return dtype
 
 
-def _own_annotations(cls: type) -> list[str]:
-    return list(inspect.get_annotations(cls))
-
-
-def _inherited_in_place(cls: type, fields: Sequence[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
-    """An overridden field keeps the place of the first of its name; an `absent` one goes."""
-    order: dict[str, None] = {}
-    for base in reversed(cls.__mro__):
-        order |= dict.fromkeys(_own_annotations(base))
-    places = list(order)
-
-    def stays(field: attrs.Attribute[Any]) -> bool:
-        for base in cls.__mro__:
-            if vars(base).get(field.name) is absent:
-                return False
-            if field.name in _own_annotations(base):
-                return True
-        return True
-
-    return sorted((f for f in fields if stays(f)), key=lambda f: places.index(f.name))
-
-
-_DEFINE = attrs.define(
-    slots=False,
-    eq=False,
-    repr=False,
-    kw_only=True,
-    auto_attribs=True,
-    field_transformer=_inherited_in_place,
-    on_setattr=attrs.setters.NO_OP,  # Cell.__setattr__ validates
-)
-
-
-@dataclass_transform(kw_only_default=True, field_specifiers=(attrs.field, gate, param, state, feed, noise))
-@_DEFINE
-class Cell(HasParameters):
+class Cell(Declared):
     """One step of a recurrent network. Subclass it, declare gates and parameters, and write `step` in plain NumPy.
 
     ```python
@@ -122,19 +85,20 @@ class Cell(HasParameters):
     outputs: int = attrs.field(init=False)
     dtype: np.dtype[Any] = attrs.field(default="float64", converter=_float_dtype)
     rng: int | RandomSource | None = attrs.field(default=None)
+    anatomy: Anatomy = attrs.field(init=False)
+    parameters: Parameters = attrs.field(init=False)
+    frozen: Parameters = attrs.field(init=False)
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        _refuse_foreign_classes(cls)
-        _DEFINE(cls)
-        cls._fields_as_defined = attrs.fields(cls)
+    if TYPE_CHECKING:  # at run time a class without a step is told so in our own words
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: ARG004
+        def step(self, *args: Any, **kwargs: Any) -> Any:
+            """One step; written by each cell."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse to make a cell of no kind."""
         if cls is Cell:
             raise CellError("Cell itself has no step; subclass it and write `def step(self, x, h)`")
-        if cls.__dict__.get("_fields_as_defined") != attrs.fields(cls):
-            raise CellError(f"{cls.__name__}: take @attrs.define off; Cell applies it to its subclasses already")
-        return super().__new__(cls)
+        return super().__new__(cls, *args, **kwargs)
 
     def __attrs_post_init__(self) -> None:
         if not hasattr(self, "step"):
@@ -154,7 +118,7 @@ class Cell(HasParameters):
 
     def fresh(self, rng: int | RandomSource | None = None) -> Self:
         """A cell of the same class and sizes with newly drawn parameters."""
-        return attrs.evolve(self, rng=rng)
+        return cast("Self", attrs.evolve(cast("Any", self), rng=rng))
 
     def project(self) -> None:
         """Bring each parameter that was declared with `project=` back where it belongs; done after each update."""
@@ -197,9 +161,7 @@ class Cell(HasParameters):
         # Values are cast at the boundary of the step, so that a stray float64 constant cannot widen a float32 run.
         return np.asarray(result[0], self.dtype), {name: np.asarray(v, self.dtype) for name, v in new.items()}
 
-    def watched(
-        self, values: Mapping[str, Any] | None = None, tell: Callable[[str, Any], None] | None = None
-    ) -> Self:
+    def watched(self, values: Mapping[str, Any] | None = None, tell: Callable[[str, Any], None] | None = None) -> Self:
         """A cell like this one whose parameters are `values` by key, and which tells each gate's value to `tell`.
 
         Without `values` it reads this cell's own numbers. It is for running, not for keeping.
@@ -211,7 +173,7 @@ class Cell(HasParameters):
         return twin
 
     def __repr__(self) -> str:
-        shown = {f.name: getattr(self, f.name) for f in attrs.fields(type(self)) if f.init and f.name != "rng"}
+        shown = {name: getattr(self, name) for name in settings_of(type(self)) if name != "rng"}
         shown["dtype"] = self.dtype.name
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
@@ -222,18 +184,18 @@ class Cell(HasParameters):
             return
         if name in known.gates or name in ("inputs", "hidden", "dtype", "outputs", "rng", "parameters", "frozen"):
             raise CellError(f"{type(self).__name__}.{name} is fixed once a cell is made; make a new cell")
-        if not any(f.name == name for f in attrs.fields(type(self))):
+        if not any(f.name == name for f in fields_of(type(self))):
             super().__setattr__(name, value)
             return
         before = self.__dict__[name]
         try:
             super().__setattr__(name, value)
-            attrs.validate(self)
+            attrs.validate(cast("Any", self))
             parts = anatomy(self)
             if not parts.same_shapes(known):
-                raise CellError(
-                    f"{type(self).__name__}.{name} = {value!r} would change the shapes of its parameters or states; make "
-                    f"a new cell: attrs.evolve(cell, {name}={value!r})"
+                raise CellError(  # noqa: TRY301  (whatever is wrong, the old value comes back)
+                    f"{type(self).__name__}.{name} = {value!r} would change the shapes of its parameters or states; "
+                    f"make a new cell: attrs.evolve(cell, {name}={value!r})"
                 )
         except Exception:
             super().__setattr__(name, before)
@@ -244,8 +206,8 @@ class Cell(HasParameters):
         raise CellError("copy.copy would leave two cells with one buffer; use copy.deepcopy(cell)")
 
     def __getstate__(self) -> dict[str, Any]:
-        fields = {f.name: getattr(self, f.name) for f in attrs.fields(type(self)) if f.init}
-        return {"fields": fields, "outputs": self.outputs, "buffer": self._buffer}
+        settings = {name: getattr(self, name) for name in settings_of(type(self))}
+        return {"fields": settings, "outputs": self.outputs, "buffer": self.__dict__["_buffer"]}
 
     def __setstate__(self, saved: Mapping[str, Any]) -> None:
         self.__dict__.update(saved["fields"], outputs=saved["outputs"])
@@ -261,7 +223,9 @@ class Cell(HasParameters):
     def _attach(self, parts: Anatomy, buffer: Array) -> None:
         """Make `buffer` the cell's numbers: trained ones first, each parameter a view."""
         self.__dict__.update(anatomy=parts, _buffer=buffer)
-        trained, frozen, begin = {}, {}, 0
+        trained: dict[str, Array] = {}
+        frozen: dict[str, Array] = {}
+        begin = 0
         for key in sorted(parts.parameters, key=lambda key: parts.parameters[key].frozen):
             part = parts.parameters[key]
             end = begin + int(np.prod(part.shape))
@@ -311,61 +275,13 @@ class Cell(HasParameters):
                 error.add_note(f"in the step from zeros that {type(self).__name__}(...) takes to find its outputs")
                 raise
         y, new = self.checked(result, ordered)
-        _refuse_permuted(type(self).__name__, new, found)
+        refuse_permuted(type(self).__name__, new, found)
         if y.ndim != 1:
             raise CellError(
-                f"{type(self).__name__}.step returned an output of shape {y.shape} for one example; expected one axis of "
-                "features, (N,)"
+                f"{type(self).__name__}.step returned an output of shape {y.shape} for one example; expected one axis "
+                "of features, (N,)"
             )
         declared = self.__dict__.get("outputs", y.size)
         if declared != y.size:
             raise CellError(f"{type(self).__name__}(outputs={declared}): step returned an output of width {y.size}")
         self.__dict__["outputs"] = y.size
-
-
-
-_RESERVED = {*dir(Cell), "step", "x", "anatomy", "parameters", "frozen", "record", "inputs", "hidden", "outputs"}
-_RESERVED -= {"outputs"}
-
-
-def _refuse_foreign_classes(cls: type[Cell]) -> None:
-    """Refuse what attrs would quietly get wrong in the body of a cell, or of a class that it is mixed with."""
-    if "__attrs_attrs__" in cls.__dict__:
-        raise CellError(f"{cls.__name__}: take @attrs.define off; Cell applies it to its subclasses already")
-    for name in ("__init__", "__attrs_post_init__"):
-        if name in cls.__dict__:
-            raise CellError(
-                f"{cls.__name__}: a cell's {name} is written by Cell; override `initialise(self, rng)` to change first "
-                "values, and declare settings as annotated fields"
-            )
-    for base in cls.__mro__:
-        declared = {n: v for n, v in vars(base).items() if type(v).__name__ == "_CountingAttr" and KEY in v.metadata}
-        for name in declared:
-            if not issubclass(base, Cell):
-                raise CellError(
-                    f"{cls.__name__}: {name!r} is declared in {base.__name__}, which is no Cell, so it would be ignored; "
-                    f"write `class {base.__name__}(Cell)`"
-                )
-            if name not in _own_annotations(base):
-                raise CellError(
-                    f"{cls.__name__}: {name!r} has no annotation; write `{name}: Gate = gate(...)` (or Array, State)"
-                )
-            if name in _RESERVED:
-                raise CellError(f"{cls.__name__}: {name!r} is a name of Cell itself; give the field another one")
-
-
-def _refuse_permuted(name: str, new: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Refuse `return y, c, h` from `step(self, x, h, c)`: two states that hold each other's local variables.
-
-    A state that takes another's old value (a delay) is no such pair, for the other one then holds something new.
-    """
-    holds = {s: [t for t in new if t != s and t in found and new[s] is found[t] and new[s] is not found[s]] for s in new}
-    for s, others in holds.items():
-        for t in others:
-            if s in holds[t]:
-                raise CellError(
-                    f"{name}.step returns its states in another order than it takes them: {t!r} stands in the place of "
-                    f"{s!r}; expected `return output, {', '.join(new)}`"
-                )
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,10 +72,10 @@ def run(
     features: Annotated[str, typer.Option(help="Columns that the model sees, with commas.")] = "Adj Close,Volume",
     target: Annotated[str, typer.Option(help="Column that it predicts, one row ahead.")] = "Adj Close",
     cell: Annotated[str, typer.Option(help="A cell, or module:Class; see `nanolstm cells`.")] = "ToyLSTM",
-    hidden: Annotated[int, typer.Option(help="Hidden size K.")] = 3,
+    hidden: Annotated[int, typer.Option(help="Hidden size K.", min=1)] = 3,
     loss: Annotated[str, typer.Option(help="A loss; see `nanolstm losses`.")] = "rmse",
     protocol: Annotated[str, typer.Option(help="How it is scored: notebook or honest.")] = "notebook",
-    rng: Annotated[int, typer.Option(help="Seed of the weights.")] = 0,
+    rng: Annotated[int, typer.Option(help="Seed of the weights.", min=0)] = 0,
     missing: Annotated[str, typer.Option(help="Rows with missing values: error, drop or ffill.")] = "error",
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask anew where an answer is kept.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the run into this file (.png, .svg, .pdf).")] = None,
@@ -196,7 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
         result = build()(line, standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except Exception as error:  # noqa: BLE001  (the one place where every error becomes a line and a status)
+    except Exception as error:
         if debug:
             raise
         return _say(error)
@@ -206,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _request(symbol: str | None, source: str | None, start: str | None, end: str | None, **rest: Any) -> DataRequest:
-    """The request that the arguments mean: without a source Yahoo is asked, and without all three for the notebook's."""
+    """The request that the arguments mean: without a source Yahoo is asked, without a window for the notebook's."""
     from nanolstm.data.request import DataRequest
 
     name, _, options = plugins.lookup("sources", source or "yfinance")
@@ -224,12 +225,10 @@ def _load(request: DataRequest, *, fall_back: bool) -> tuple[DataRequest, Data, 
     """
     import attrs
 
-    from nanolstm.data.request import DataRequest
     from nanolstm.loading import load_data
 
-    notebook = DataRequest(source=request.source, **NOTEBOOK)
-    same = (request.symbol, request.start, request.end) == (notebook.symbol, notebook.start, notebook.end)
-    if not (fall_back and same):
+    asked = {"symbol": request.symbol, "start": str(request.start), "end": str(request.end)}
+    if not (fall_back and asked == NOTEBOOK):
         return request, load_data(request), None
     try:
         return request, load_data(attrs.evolve(request, timeout=PATIENCE)), None
@@ -261,7 +260,7 @@ def _print_listing(kind: str, find: Any, *, as_json: bool) -> None:
         _print_table((kind, "plugin", "about"), rows)
 
 
-def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -304,7 +303,7 @@ def _switch_plugins(line: list[str]) -> list[str]:
     return rest
 
 
-def _show_warning(message: Warning | str, *_: Any) -> None:
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     sys.stderr.write(f"nanolstm: warning: {' '.join(str(message).split())}\n")
 
 

@@ -119,7 +119,7 @@ def _refuse_mixed_examples(cell: Cell, x: Array, state: Mapping[str, Array], fee
         if not np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True):
             cell.__dict__["_examples_are_separate"] = False
             raise CellError(
-                f"{type(cell).__name__}.step mixes the examples of a batch: the {name} of an example differs when it is "
-                "run alone. Features are on the last axis: write `h @ self.W.T` for `self.W @ h`, "
+                f"{type(cell).__name__}.step mixes the examples of a batch: the {name} of an example differs when it "
+                "is run alone. Features are on the last axis: write `h @ self.W.T` for `self.W @ h`, "
                 "`a[..., :, None] * b[..., None, :]` for np.outer(a, b), and give every reduction axis=-1"
             )

@@ -114,7 +114,8 @@ class Absent:
     def __repr__(self) -> str:
         return "absent"
 
-    def __call__(self, *values: Any) -> Any:
+    def __call__(self, *_: Any) -> Any:
+        """Say what is wrong where a step still calls it."""
         raise CellError("this gate is declared `absent` in the class of the cell; take its call out of `step`")
 
 

@@ -28,13 +28,15 @@ def sigmoid(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """log(1 + exp(x)), element by element, without overflow. Makes a positive number of any: `softplus(self.rate)`."""
-    return np.logaddexp(x, 0.0)
+    y: Array = np.logaddexp(x, 0.0)
+    return y
 
 
 def softmax(x: Array) -> Array:
     """exp(x) / sum(exp(x)) over the last axis, without overflow."""
-    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
-    return e / np.sum(e, axis=-1, keepdims=True)
+    e: Array = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    y: Array = e / np.sum(e, axis=-1, keepdims=True)
+    return y
 
 
 def layer_norm(x: Array, epsilon: float = 1e-5) -> Array:
@@ -43,7 +45,8 @@ def layer_norm(x: Array, epsilon: float = 1e-5) -> Array:
     Ba, Kiros and Hinton, "Layer Normalization" (2016), equation 3, with `epsilon` added to the variance.
     """
     centred = x - np.mean(x, axis=-1, keepdims=True)
-    return centred / np.sqrt(np.mean(np.square(centred), axis=-1, keepdims=True) + epsilon)
+    y: Array = centred / np.sqrt(np.mean(np.square(centred), axis=-1, keepdims=True) + epsilon)
+    return y
 
 
 def identity(x: Array) -> Array:

@@ -32,10 +32,7 @@ class HasParameters:
             object.__setattr__(self, name, value)
 
 
-_DEFINE = attrs.define(slots=False, eq=False, kw_only=True, auto_attribs=True, on_setattr=attrs.setters.NO_OP)
-
-
-@_DEFINE
+@attrs.define(slots=False, eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class Gate(HasParameters):
     """A gate of a cell: `activation(x @ U.T + h @ W.T + b)`.
 
@@ -71,7 +68,7 @@ class Gate(HasParameters):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        _DEFINE(cls)
+        attrs.define(slots=False, eq=False, kw_only=True, auto_attribs=True, on_setattr=attrs.setters.NO_OP)(cls)
 
     def __call__(self, *values: Array) -> Array:
         """The gate's value, (..., size), for one value for each weight, in the order of the declaration."""
@@ -84,10 +81,11 @@ class Gate(HasParameters):
             CellError: another number of values than weights, or a value of another width than its weight was made for.
         """
         if len(values) != len(self.products):
+            weights = ", ".join(product.weight for product in self.products) or "(none)"
             expected = ", ".join(product.form.reads for product in self.products)
             raise CellError(
                 f"gate {self.name!r} of {self.owner} was called with {len(values)} values; its weights "
-                f"{', '.join(product.weight for product in self.products) or '(none)'} take: self.{self.name}({expected})"
+                f"{weights} take: self.{self.name}({expected})"
             )
         total: Any = None
         for product, value in zip(self.products, values, strict=True):

@@ -34,7 +34,7 @@ class Inputs:
     @property
     def batch(self) -> tuple[int, ...]:
         """() for one sequence, (B,) for a batch."""
-        return self.x.shape[1:-1]
+        return tuple(self.x.shape[1:-1])
 
 
 def check_inputs(
@@ -59,26 +59,30 @@ def check_inputs(
             + (" (for one feature write x[:, None])" if array.ndim == 1 else "")
         )
     if 0 in array.shape:
-        raise InputError(f"x has shape {array.shape}: an empty sequence; expected at least one time step and one example")
+        raise InputError(
+            f"x has shape {array.shape}: an empty sequence; expected at least one time step and one example"
+        )
     if array.shape[-1] != width:
-        raise InputError(f"x has {array.shape[-1]} features (shape {array.shape}); expected {width}, the model's inputs")
+        raise InputError(
+            f"x has {array.shape[-1]} features (shape {array.shape}); expected {width}, the model's inputs"
+        )
     batched = array.ndim == 3
     time = array.shape[1] if batched else array.shape[0]
     batch = array.shape[:1] if batched else ()
     ends = _lengths(lengths, batch, time)
     valid = None if ends is None or (ends == time).all() else np.arange(time)[:, None] < ends
-    inputs = Inputs(
+    return Inputs(
         _finite(_time_first(array, batched), "x", valid),
         _feeds(feeds, known_feeds, batch, time, dtype, valid),
         ends,
         valid,
         _resets(resets, batch, time),
     )
-    return inputs
 
 
-def check_initial(given: Mapping[str, Any] | None, known: Mapping[str, StateAnatomy], batch: tuple[int, ...],
-                  dtype: np.dtype[Any]) -> dict[str, Array]:
+def check_initial(
+    given: Mapping[str, Any] | None, known: Mapping[str, StateAnatomy], batch: tuple[int, ...], dtype: np.dtype[Any]
+) -> dict[str, Array]:
     """The initial states that were given, by name, each (*batch, ...).
 
     Raises:
@@ -114,7 +118,9 @@ def _numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
             f"{name} is no array ({error}); sequences of unequal length are padded to one array and given with lengths="
         ) from None
     if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} has dtype {array.dtype}; expected numbers ({dtype}); convert it with .astype({dtype.name!r})")
+        raise InputError(
+            f"{name} has dtype {array.dtype}; expected numbers ({dtype}); convert it with .astype({dtype.name!r})"
+        )
     return array.astype(dtype, copy=False)
 
 
@@ -141,7 +147,9 @@ def _lengths(lengths: Any, batch: tuple[int, ...], time: int) -> Array | None:
     if lengths is None:
         return None
     if not batch:
-        raise InputError("lengths= goes with a batch, x of shape (B, T, M); cut a single sequence to its length instead")
+        raise InputError(
+            "lengths= goes with a batch, x of shape (B, T, M); cut a single sequence to its length instead"
+        )
     array = np.asarray(lengths)
     if array.shape != batch or array.dtype.kind not in "iu":
         raise InputError(f"lengths has shape {array.shape} and dtype {array.dtype}; expected {batch} integers")
@@ -157,8 +165,8 @@ def _resets(resets: Any, batch: tuple[int, ...], time: int) -> Array | None:
     array = np.asarray(resets)
     if array.dtype != np.bool_ or array.shape != (*batch, time):
         raise InputError(
-            f"resets has shape {array.shape} and dtype {array.dtype}; expected {(*batch, time)} of bool: True where the "
-            "state is set back before that step"
+            f"resets has shape {array.shape} and dtype {array.dtype}; expected {(*batch, time)} of bool: True where "
+            "the state is set back before that step"
         )
     return _time_first(array, bool(batch))
 

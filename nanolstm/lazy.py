@@ -8,7 +8,7 @@ from typing import Any
 
 
 def offer(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package whose names stand in the modules `homes` (a module may be the name's own).
+    """`__getattr__` and `__dir__` of a package whose names stand in the modules `homes`; a name may be a module's own.
 
     Python calls them for names that the package does not have yet (PEP 562).
     """

@@ -75,15 +75,19 @@ def _check_sequences(data: SequenceData, source: str) -> SequenceData:
     x, y = np.asarray(data.x), np.asarray(data.y)
     if x.ndim != 3 or len(y) != len(x) or x.dtype.kind != "f":
         raise BadDataError(
-            f"source {source!r}: x has shape {x.shape} and dtype {x.dtype}, y has shape {y.shape}; expected x (B, T, M) of "
-            "floats and y with B sequences"
+            f"source {source!r}: x has shape {x.shape} and dtype {x.dtype}, y has shape {y.shape}; expected x (B, T, M) "
+            "of floats and y with B sequences"
         )
     for name, array in (("x", x), ("y", y)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = np.argwhere(~np.isfinite(array))
-            raise BadDataError(f"source {source!r}: {name} is not finite at {tuple(map(int, bad[0]))} ({len(bad)} values)")
+            raise BadDataError(
+                f"source {source!r}: {name} is not finite at {tuple(map(int, bad[0]))} ({len(bad)} values)"
+            )
     if data.lengths is not None:
         lengths = np.asarray(data.lengths)
         if lengths.shape != x.shape[:1] or lengths.min() < 1 or lengths.max() > x.shape[1]:
-            raise BadDataError(f"source {source!r}: lengths {lengths.shape} must be {x.shape[:1]} ints from 1 to {x.shape[1]}")
+            raise BadDataError(
+                f"source {source!r}: lengths {lengths.shape} must be {x.shape[:1]} ints from 1 to {x.shape[1]}"
+            )
     return data

@@ -63,13 +63,14 @@ class Loss:
         predicted, true = np.asarray(prediction), np.asarray(target)
         if predicted.ndim not in (2, 3) or predicted.dtype.kind != "f":
             raise InputError(
-                f"loss {self}: the prediction has shape {predicted.shape} and dtype {predicted.dtype}; expected (n, N) or "
-                "(B, T, N) floats"
+                f"loss {self}: the prediction has shape {predicted.shape} and dtype {predicted.dtype}; expected (n, N) "
+                "or (B, T, N) floats"
             )
         shape, width = predicted.shape[:-1], predicted.shape[-1]
         if width % self.columns:
             raise InputError(
-                f"loss {self} takes {self.columns} columns of prediction for each of the target; the prediction has {width}"
+                f"loss {self} takes {self.columns} columns of prediction for each of the target; the prediction "
+                f"has {width}"
             )
         if self.classes and true.shape == shape and true.dtype.kind in "iu":
             true = self._one_hot(true, width, predicted.dtype)
@@ -85,7 +86,9 @@ class Loss:
         true = true.astype(predicted.dtype, copy=False)
         if lengths is not None:
             if len(shape) != 2 or np.shape(lengths) != shape[:1]:
-                raise InputError(f"loss {self}: lengths {np.shape(lengths)} go with a prediction (B, T, N), not {predicted.shape}")
+                raise InputError(
+                    f"loss {self}: lengths {np.shape(lengths)} go with a prediction (B, T, N), not {predicted.shape}"
+                )
             valid = np.arange(shape[1]) < np.asarray(lengths)[:, None]
             predicted, true = predicted[valid], true[valid]
         predicted, true = predicted.reshape(-1, width), true.reshape(-1, wanted[-1])
@@ -96,8 +99,8 @@ class Loss:
     def _one_hot(self, classes: Array, width: int, dtype: np.dtype[Any]) -> Array:
         if classes.size and (classes.min() < 0 or classes.max() >= width):
             raise InputError(
-                f"loss {self}: classes from {classes.min()} to {classes.max()}; expected 0 to {width - 1}, the prediction "
-                f"has {width} columns"
+                f"loss {self}: classes from {classes.min()} to {classes.max()}; expected 0 to {width - 1}, the "
+                f"prediction has {width} columns"
             )
         return np.eye(width, dtype=dtype)[classes]
 

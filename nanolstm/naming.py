@@ -25,10 +25,7 @@ def parse_name(text: str) -> tuple[str, dict[str, Any]]:
         raise InputError(f"{text!r} is no name; write name or name(key=value, ...), for example quantile(q=0.9)")
     name, inside = match.groups()
     try:
-        call = ast.parse(f"f({inside or ''})", mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
-            raise ValueError("only key=value may stand in the brackets")
-        return name, {_key(keyword): ast.literal_eval(keyword.value) for keyword in call.keywords}
+        return name, _literals(f"f({inside or ''})")
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise InputError(
             f"{text!r}: in the brackets stand key=value pairs with plain values (numbers, 'text', True, tuples), for "
@@ -36,7 +33,13 @@ def parse_name(text: str) -> tuple[str, dict[str, Any]]:
         ) from None
 
 
-def _key(keyword: ast.keyword) -> str:
-    if keyword.arg is None:
-        raise ValueError("** is no key")
-    return keyword.arg
+def _literals(text: str) -> dict[str, Any]:
+    call = ast.parse(text, mode="eval").body
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+        raise ValueError("only key=value may stand in the brackets")
+    literals: dict[str, Any] = {}
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            raise ValueError("** is no key")
+        literals[keyword.arg] = ast.literal_eval(keyword.value)
+    return literals

@@ -6,10 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from types import FrameType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from nanolstm.gates import Gate
+from typing import Any
 
 
 def call_with_locals(function: Callable[..., Any], *args: Any) -> tuple[Any, dict[str, Any]]:
@@ -18,7 +15,7 @@ def call_with_locals(function: Callable[..., Any], *args: Any) -> tuple[Any, dic
     Python offers them only to a profile function. One that is already at work (a debugger's, a profiler's) is set aside
     for the length of the call.
     """
-    code = function.__code__  # type: ignore[attr-defined]
+    code = function.__code__
     found: dict[str, Any] = {}
     depth = 0
 
@@ -29,7 +26,7 @@ def call_with_locals(function: Callable[..., Any], *args: Any) -> tuple[Any, dic
             if event == "return" and depth == 0:
                 found.update(frame.f_locals)
 
-    before = sys.getprofile()
+    before: Any = sys.getprofile()
     sys.setprofile(look)
     try:
         result = function(*args)
@@ -43,8 +40,8 @@ def call_with_locals(function: Callable[..., Any], *args: Any) -> tuple[Any, dic
 
 
 @cache
-def observed(kind: type[Gate]) -> type[Gate]:
-    """A class like `kind` whose gates tell each value to their attribute `tell`, a function of (name, value)."""
+def observed(kind: Any) -> Any:
+    """A class like the gate class `kind` that tells each value to its attribute `tell`, a function of (name, value)."""
 
     def call(self: Any, *values: Any) -> Any:
         result = kind.__call__(self, *values)

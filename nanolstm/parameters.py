@@ -22,8 +22,10 @@ class Parameters(Mapping[str, Array]):
     suggests the nearest.
     """
 
-    def __init__(self, views: Mapping[str, Array], flat: Array | None = None, elsewhere: Mapping[str, str] = {}) -> None:
-        """`views` by name; `flat` is the buffer that holds exactly them; `elsewhere` explains names that are not here."""
+    def __init__(
+        self, views: Mapping[str, Array], flat: Array | None = None, elsewhere: Mapping[str, str] = {}
+    ) -> None:
+        """`views` by name; `flat` is the buffer that holds just them; `elsewhere` explains names not here."""
         self._views = dict(views)
         self._flat = flat
         self._elsewhere = elsewhere

@@ -48,9 +48,9 @@ def draw_run(evaluation: Evaluation, gates: tuple[str, ...], *, title: str, unit
 
     table = evaluation.predictions
     figure = Figure(figsize=(11, 3.4 + 1.5 * len(gates)), layout="constrained")
-    axes = figure.subplots(
-        1 + len(gates), 1, sharex=True, squeeze=False, height_ratios=[2.4] + [1.0] * len(gates)
-    )[:, 0]
+    axes = figure.subplots(1 + len(gates), 1, sharex=True, squeeze=False, height_ratios=[2.4] + [1.0] * len(gates))[
+        :, 0
+    ]
     top = axes[0]
     if table is None:
         raise InputError("there is no picture of sequences without a time index")

@@ -150,7 +150,7 @@ class PluginHouse:
 
     @property
     def hook(self) -> Any:
-        """pluggy's hook callers, all plugins loaded."""
+        """The hook callers of pluggy, all plugins loaded."""
         self.load()
         return self._pm.hook
 
@@ -170,8 +170,9 @@ class PluginHouse:
             return
         self._discover = False
         for point in sorted(metadata.entry_points(group="nanolstm"), key=lambda p: (p.name, p.value)):
-            dist = point.dist
-            plugin = Plugin(name=point.name, distribution=dist and dist.name, version=dist and dist.version)
+            plugin = Plugin(name=point.name)
+            if point.dist is not None:
+                plugin.distribution, plugin.version = point.dist.name, point.dist.version
             if point.name in self._disabled:
                 plugin.status = "off"
                 self.plugins[point.name] = plugin
@@ -188,7 +189,7 @@ class PluginHouse:
             PluginError: it is broken; the text says why. What was asked for by hand is not left out with a warning.
         """
         self.load()
-        name = name or getattr(module, "__name__", type(module).__name__)
+        name = name or str(getattr(module, "__name__", type(module).__name__))
         plugin = Plugin(name=name)
         if name in self._disabled:
             plugin.status = "off"
@@ -267,7 +268,9 @@ class PluginHouse:
             self._pm.check_pending()
             plugin.hooks = sorted(caller.name for caller in self._pm.get_hookcallers(module) or [])
             if not plugin.hooks:
-                raise PluginError("it implements no hook; its functions need @hookimpl")
+                self._break(plugin, PluginError("it implements no hook; its functions need @hookimpl"), strict=strict)
+        except PluginError:
+            raise
         except Exception as error:  # noqa: BLE001  (whatever a stranger's module raises is his, and named)
             self._break(plugin, error, strict=strict)
         plugin.seconds = time.perf_counter() - began
@@ -281,9 +284,10 @@ class PluginHouse:
         for implementation in getattr(self._pm.hook, hook).get_hookimpls():
             if implementation.plugin_name != plugin.name:
                 continue
+            if implementation.wrapper or implementation.hookwrapper:
+                self._break(plugin, PluginError(f"{hook} cannot be wrapped"))
+                continue
             try:
-                if implementation.wrapper or implementation.hookwrapper:
-                    raise PluginError(f"{hook} cannot be wrapped")
                 implementation.function(*(arguments[name] for name in implementation.argnames))
             except Exception as error:  # noqa: BLE001
                 self._break(plugin, error, f"in {hook}: ")

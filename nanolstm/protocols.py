@@ -71,7 +71,10 @@ class Evaluation:
         if model < others[best]:
             return f"The model beats {best}, the better baseline, by {1 - model / others[best]:.1%}."
         times = f"{model / others[best]:.1f} times" if others[best] > 0 else "above"
-        return f"The model is worse than {best}: its loss is {times} that of a forecast that needs no model. It is untrained."
+        return (
+            f"The model, which is untrained, is worse than {best}: its loss is {times} that of a forecast that needs "
+            "no model."
+        )
 
 
 def check_protocol(protocol: str) -> Protocol:

@@ -37,25 +37,25 @@ class Recording(Mapping[str, Array]):
 
     y: Array
     state: Mapping[str, Array]
-    values: Mapping[str, Array]
+    _values: Mapping[str, Array]
 
     def __getitem__(self, name: str) -> Array:
         try:
-            return self.values[name]
+            return self._values[name]
         except KeyError:
-            raise UnknownNameError(f"nothing recorded as {name!r}: {nearest(name, self.values)}") from None
+            raise UnknownNameError(f"nothing recorded as {name!r}: {nearest(name, self._values)}") from None
 
     def __contains__(self, name: object) -> bool:
-        return name in self.values
+        return name in self._values
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.values)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Recording(y {self.y.shape}, {', '.join(f'{name} {v.shape}' for name, v in self.values.items())})"
+        return f"Recording(y {self.y.shape}, {', '.join(f'{name} {v.shape}' for name, v in self._values.items())})"
 
 
 class Tape:
@@ -88,15 +88,15 @@ class Tape:
         calls = [name for name, _ in self.gates[0]]
         if any([name for name, _ in step] != calls for step in self.gates):
             raise CellError(f"{self.cell}.step calls different gates at different times, which cannot be recorded")
-        values: dict[str, Array] = {}
+        laid: dict[str, Array] = {}
         for position, name in enumerate(calls):
             label = name if calls.count(name) == 1 else f"{name}[{calls[:position].count(name)}]"
-            values[label] = _stack([step[position][1] for step in self.gates], batch)
-        for name in (name for name in self.others[0] if name not in values):
-            column = [step.get(name) for step in self.others]
+            laid[label] = _stack([step[position][1] for step in self.gates], batch)
+        for name in (name for name in self.others[0] if name not in laid):
+            column: list[Any] = [step.get(name) for step in self.others]
             if all(_is_recordable(value, batch) for value in column) and len({value.shape for value in column}) == 1:
-                values[name] = np.stack(column)
-        return values
+                laid[name] = np.stack(column)
+        return laid
 
 
 def _is_recordable(value: Any, batch: tuple[int, ...]) -> bool:

@@ -63,7 +63,9 @@ class Report:
                 loaded.add_row(key.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value))
         console.print(loaded)
 
-        model = Table("gate", "weights", "parameters", title=f"Model: {'; '.join(facts['model']['cell'])}", title_justify="left")
+        model = Table(
+            "gate", "weights", "parameters", title=f"Model: {'; '.join(facts['model']['cell'])}", title_justify="left"
+        )
         for name, group in facts["model"]["groups"].items():
             shapes = "  ".join(f"{key} {'x'.join(map(str, shape))}" for key, shape in group["shapes"].items())
             model.add_row(name, shapes, str(group["count"]))
@@ -74,7 +76,9 @@ class Report:
 
         steps = "sequences" if isinstance(self.data, SequenceData) else "steps"
         scores = Table(
-            "", f"{self.loss}, scaled", title=f"Scores: {self.evaluation.protocol} protocol, {facts['scored']:,} {steps}",
+            "",
+            f"{self.loss}, scaled",
+            title=f"Scores: {self.evaluation.protocol} protocol, {facts['scored']:,} {steps}",
             title_justify="left",
         )
         own = any(score.own is not None for score in self.evaluation.scores.values())
@@ -90,7 +94,11 @@ class Report:
     def _data(self) -> dict[str, Any]:
         asked = {"source": self.request.source, "instead_of": self.instead_of, "symbol": self.request.symbol}
         if isinstance(self.data, SequenceData):
-            return asked | {"sequences": len(self.data.x), "steps": self.data.x.shape[1], "inputs": self.data.x.shape[2]}
+            return asked | {
+                "sequences": len(self.data.x),
+                "steps": self.data.x.shape[1],
+                "inputs": self.data.x.shape[2],
+            }
         index = self.data.index
         return asked | {
             "rows": len(self.data),

@@ -106,7 +106,9 @@ class Sequence:
             if [(c.inputs, c.outputs, c.dtype) for c in self.backward] != [
                 (c.inputs, c.outputs, c.dtype) for c in self.cells
             ]:
-                raise InputError("Sequence: the backward cells differ from the cells in number, inputs, outputs or dtype")
+                raise InputError(
+                    "Sequence: the backward cells differ from the cells in number, inputs, outputs or dtype"
+                )
             _cells((*self.cells, *self.backward))
         elif self.bidirectional:
             self.backward = tuple(cell.fresh(rng) for cell in self.cells)
@@ -215,7 +217,7 @@ class Sequence:
         """Every input beside x by name; a name that several cells declare is one input."""
         return {name: f for part in self.parts() for name, f in part.cell.anatomy.feeds.items()}
 
-    def _own_rng(self) -> int | RandomSource | None | list[int]:
+    def _own_rng(self) -> RandomSource | None:
         own = self.cells[0].rng
         return np.random.default_rng([int(own), 1]) if isinstance(own, int | np.integer) else own
 

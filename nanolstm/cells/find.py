@@ -38,7 +38,9 @@ def find_cell(text: str) -> tuple[type[Cell], dict[str, Any]]:
             raise UnknownNameError(f"cell {name!r}: module {module!r} cannot be imported: {error}") from None
         except AttributeError:
             there = [n for n, v in vars(importlib.import_module(module)).items() if _is_cell(v)]
-            raise UnknownNameError(f"module {module!r} has no {attribute!r}; {nearest(attribute, there, 'cells there')}") from None
+            raise UnknownNameError(
+                f"module {module!r} has no {attribute!r}; {nearest(attribute, there, 'cells there')}"
+            ) from None
     if not _is_cell(found):
         raise UnknownNameError(f"{name!r} is {found!r}; expected a subclass of nanolstm.Cell")
     known = [f.name for f in attrs.fields(found) if f.init and f.name not in ("inputs", "hidden", "dtype", "rng")]

@@ -37,11 +37,13 @@ def check_frame(
 
     where = f"source {source!r}"
     if not isinstance(frame, pd.DataFrame):
-        raise BadDataError(f"{where} answered with {type(frame).__name__}; expected a pandas.DataFrame or a SequenceData")
-    for column in columns:
-        if column not in frame.columns:
+        raise BadDataError(
+            f"{where} answered with {type(frame).__name__}; expected a pandas.DataFrame or a SequenceData"
+        )
+    for name in columns:
+        if name not in frame.columns:
             raise UnknownNameError(
-                f"{where} has no column {column!r}; {nearest(column, map(str, frame.columns), 'columns')}"
+                f"{where} has no column {name!r}; {nearest(name, map(str, frame.columns), 'columns')}"
             )
     frame = frame[list(columns)] if columns else frame
     if not frame.columns.is_unique:
@@ -61,7 +63,9 @@ def check_frame(
         gaps = frame[column].isna()
         if gaps.any():
             hint = (
-                "there is no earlier value to carry forward" if missing == "ffill" else "choose missing='drop' or 'ffill'"
+                "there is no earlier value to carry forward"
+                if missing == "ffill"
+                else "choose missing='drop' or 'ffill'"
             )
             raise BadDataError(f"{where}: column {column!r} has no value {_first(gaps)}; {hint}")
     if len(frame) < least:
@@ -79,7 +83,9 @@ def _check_index(index: Any, where: str) -> None:
         raise BadDataError(f"{where}: the time index has no value in row {int(index.isna().argmax())}")
     twice = index.duplicated()
     if twice.any():
-        raise BadDataError(f"{where}: {_label(index[twice][0])} stands twice in the time index ({int(twice.sum())} rows too many)")
+        raise BadDataError(
+            f"{where}: {_label(index[twice][0])} stands twice in the time index ({int(twice.sum())} rows too many)"
+        )
     falls = index[1:] < index[:-1]
     if falls.any():
         row = int(falls.argmax()) + 1
