@@ -245,7 +245,7 @@ class Cell(Declared):
         for name, key in self.anatomy.params.items():
             self._hold(name, values[key])
         for name, part in self.anatomy.gates.items():
-            kind = observed(part.kind) if tell else part.kind
+            kind = observed(cast("Any", part.kind)) if tell else part.kind
             made = kind(
                 name=name,
                 activation=part.activation,

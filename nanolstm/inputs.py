@@ -76,7 +76,7 @@ def check_inputs(
         _feeds(feeds, known_feeds, batch, time, dtype, valid),
         ends,
         valid,
-        _resets(resets, batch, time),
+        _resets(resets, batch, time, valid),
     )
 
 
@@ -159,7 +159,7 @@ def _lengths(lengths: Any, batch: tuple[int, ...], time: int) -> Array | None:
     return array
 
 
-def _resets(resets: Any, batch: tuple[int, ...], time: int) -> Array | None:
+def _resets(resets: Any, batch: tuple[int, ...], time: int, valid: Array | None) -> Array | None:
     if resets is None:
         return None
     array = np.asarray(resets)
@@ -168,7 +168,8 @@ def _resets(resets: Any, batch: tuple[int, ...], time: int) -> Array | None:
             f"resets has shape {array.shape} and dtype {array.dtype}; expected {(*batch, time)} of bool: True where "
             "the state is set back before that step"
         )
-    return _time_first(array, bool(batch))
+    array = _time_first(array, bool(batch))
+    return array if valid is None else array & valid  # beyond its length a state stands still
 
 
 def _feeds(

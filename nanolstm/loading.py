@@ -75,8 +75,8 @@ def _check_sequences(data: SequenceData, source: str) -> SequenceData:
     x, y = np.asarray(data.x), np.asarray(data.y)
     if x.ndim != 3 or len(y) != len(x) or x.dtype.kind != "f":
         raise BadDataError(
-            f"source {source!r}: x has shape {x.shape} and dtype {x.dtype}, y has shape {y.shape}; expected x (B, T, M) "
-            "of floats and y with B sequences"
+            f"source {source!r}: x has shape {x.shape} and dtype {x.dtype}, y has shape {y.shape}; expected x (B, T, "
+            "M) of floats and y with B sequences"
         )
     for name, array in (("x", x), ("y", y)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
