@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import attrs
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nanolstm.anatomy import Anatomy, anatomy
-from nanolstm.declaration import Declared, fields_of, refuse_permuted, settings_of
-from nanolstm.errors import CellError, InputError
+from nanolstm.declaration import Declared, settings_of
+from nanolstm.errors import CellError, InputError, nearest
 from nanolstm.functions import Array
 from nanolstm.initialisers import RandomSource, first_values, random_source
-from nanolstm.observe import call_with_locals, observed
+from nanolstm.observe import Tell, observed
 from nanolstm.parameters import Parameters
+from nanolstm.stepping import try_step
 
 
 def _positive(cell: Cell, field: attrs.Attribute[int], value: Any) -> None:
@@ -111,7 +112,9 @@ class Cell(Declared):
         buffer = np.concatenate([drawn[key].ravel() for key in order] or [np.zeros(0)]).astype(self.dtype)
         self._attach(parts, buffer)
         self.initialise(rng)
-        self._try_step()
+        width = try_step(self)
+        if self.__dict__.setdefault("outputs", width) != width:
+            raise CellError(f"{type(self).__name__}(outputs={self.outputs}): step returned an output of width {width}")
 
     def initialise(self, rng: RandomSource) -> None:
         """Override to change first values after all are drawn, for example to scale a weight by its spectral radius."""
@@ -127,51 +130,6 @@ class Cell(Declared):
                 values = self.frozen if part.frozen else self.parameters
                 values[key] = part.project(values[key])
 
-    def start(self, batch: tuple[int, ...] = ()) -> dict[str, Array]:
-        """The first states by name, each `batch` + its own shape."""
-        return {
-            name: np.array(np.broadcast_to(np.asarray(part.start, self.dtype), (*batch, *part.shape)))
-            for name, part in self.anatomy.states.items()
-        }
-
-    def advance(self, x: Array, arguments: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        """One step: the output and the new states by name. `arguments` are those of `step` after `x`, in order."""
-        return self.checked(self.step(x, *arguments.values()), arguments)
-
-    def checked(self, result: Any, arguments: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        """What `step` returned, as the output and the new states by name.
-
-        Raises:
-            CellError: another number of states than `step` takes, or one of another shape.
-        """
-        states = self.anatomy.states
-        wanted = ", ".join(("output", *states))
-        if not states and not isinstance(result, tuple):
-            result = (result,)
-        if not isinstance(result, tuple) or len(result) != 1 + len(states):
-            came = f"{len(result)} values" if isinstance(result, tuple) else f"one {type(result).__name__}"
-            raise CellError(f"{type(self).__name__}.step returned {came}; expected `return {wanted}`")
-        new = dict(zip(states, result[1:], strict=True))
-        for name, value in new.items():
-            if np.shape(value) != np.shape(arguments[name]):
-                raise CellError(
-                    f"{type(self).__name__}.step was given state {name!r} of shape {np.shape(arguments[name])} and "
-                    f"returned it with shape {np.shape(value)}; expected `return {wanted}` with unchanged shapes"
-                )
-        # Values are cast at the boundary of the step, so that a stray float64 constant cannot widen a float32 run.
-        return np.asarray(result[0], self.dtype), {name: np.asarray(v, self.dtype) for name, v in new.items()}
-
-    def watched(self, values: Mapping[str, Any] | None = None, tell: Callable[[str, Any], None] | None = None) -> Self:
-        """A cell like this one whose parameters are `values` by key, and which tells each gate's value to `tell`.
-
-        Without `values` it reads this cell's own numbers. It is for running, not for keeping.
-        """
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin.__dict__["_held"] = set()
-        twin._bind({**self.parameters, **self.frozen} if values is None else values, tell)
-        return twin
-
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in settings_of(type(self)) if name != "rng"}
         shown["dtype"] = self.dtype.name
@@ -184,9 +142,12 @@ class Cell(Declared):
             return
         if name in known.gates or name in ("inputs", "hidden", "dtype", "outputs", "rng", "parameters", "frozen"):
             raise CellError(f"{type(self).__name__}.{name} is fixed once a cell is made; make a new cell")
-        if not any(f.name == name for f in fields_of(type(self))):
-            super().__setattr__(name, value)
-            return
+        settings = settings_of(type(self))
+        if name not in settings:
+            raise CellError(
+                f"{type(self).__name__} has no field {name!r}: {nearest(name, [*settings, *known.params])}. A cell is "
+                f"its fields and its parameters; declare what it needs beside: `{name}: ... = ...`"
+            )
         before = self.__dict__[name]
         try:
             super().__setattr__(name, value)
@@ -240,7 +201,17 @@ class Cell(Declared):
         )
         self._bind({**trained, **frozen})
 
-    def _bind(self, values: Mapping[str, Any], tell: Callable[[str, Any], None] | None = None) -> None:
+    def _reading(self, values: Mapping[str, Any] | None = None, tell: Tell | None = None) -> Self:
+        """A cell like this one whose parameters are `values` by key, and which tells each gate's value to `tell`.
+
+        Without `values` it reads this cell's own numbers. It is for running, not for keeping.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _held=set())
+        twin._bind({**self.parameters, **self.frozen} if values is None else values, tell)
+        return twin
+
+    def _bind(self, values: Mapping[str, Any], tell: Tell | None = None) -> None:
         """Make gates and parameters read `values`."""
         for name, key in self.anatomy.params.items():
             self._hold(name, values[key])
@@ -259,29 +230,3 @@ class Cell(Declared):
             for attribute, key in part.keys.items():
                 made._hold(attribute, values[key])
             self.__dict__[name] = made
-
-    def _try_step(self) -> None:
-        """Take one step from zeros: finds `outputs`, and whatever is wrong with the step before anything is run."""
-        part = self.anatomy
-        arguments: dict[str, Array] = self.start()
-        arguments |= {name: np.full(f.size, f.default or 0.0, self.dtype) for name, f in part.feeds.items()}
-        arguments |= {name: np.full(n.size, n.p, self.dtype) for name, n in part.noises.items()}
-        ordered = {name: arguments[name] for name in part.arguments}
-        with np.errstate(all="ignore"):
-            x = np.zeros(self.inputs, self.dtype)
-            try:
-                result, found = call_with_locals(type(self).step, self, x, *ordered.values())
-            except Exception as error:
-                error.add_note(f"in the step from zeros that {type(self).__name__}(...) takes to find its outputs")
-                raise
-        y, new = self.checked(result, ordered)
-        refuse_permuted(type(self).__name__, new, found)
-        if y.ndim != 1:
-            raise CellError(
-                f"{type(self).__name__}.step returned an output of shape {y.shape} for one example; expected one axis "
-                "of features, (N,)"
-            )
-        declared = self.__dict__.get("outputs", y.size)
-        if declared != y.size:
-            raise CellError(f"{type(self).__name__}(outputs={declared}): step returned an output of width {y.size}")
-        self.__dict__["outputs"] = y.size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self, cast, dataclass_transform
 
 import attrs
@@ -106,20 +106,3 @@ def _refuse_foreign_classes(cls: type) -> None:
                 )
             if name in _reserved():
                 raise CellError(f"{cls.__name__}: {name!r} is a name of Cell itself; give the field another one")
-
-
-def refuse_permuted(name: str, new: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Refuse `return y, c, h` from `step(self, x, h, c)`: two states that hold each other's local variables.
-
-    A state that takes another's old value (a delay) is no such pair, for the other one then holds something new.
-    """
-    holds = {
-        s: [t for t in new if t != s and t in found and new[s] is found[t] and new[s] is not found[s]] for s in new
-    }
-    for s, others in holds.items():
-        for t in others:
-            if s in holds[t]:
-                raise CellError(
-                    f"{name}.step returns its states in another order than it takes them: {t!r} stands in the place of "
-                    f"{s!r}; expected `return output, {', '.join(new)}`"
-                )

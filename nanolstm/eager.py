@@ -13,6 +13,7 @@ from nanolstm.functions import Array
 from nanolstm.initialisers import RandomSource
 from nanolstm.observe import call_with_locals
 from nanolstm.recording import Tape
+from nanolstm.stepping import advance, check_result, start_states
 
 
 @attrs.frozen(eq=False)
@@ -48,13 +49,13 @@ def run(
         record: whether to take down gates, states and local variables.
     """
     steps, batch = len(x), x.shape[1:-1]
-    start = cell.start(batch)
+    start = start_states(cell, batch)
     state = start | dict(initial)
     if len(batch) and steps > 1 and batch[0] > 1 and not cell.__dict__.get("_examples_are_separate"):
         _refuse_mixed_examples(cell, x, state, feeds)
     noises = _draw_noises(cell, steps, batch, rng)
     tape = Tape(type(cell).__name__)
-    watched = cell.watched(tell=tape.tell) if record else cell
+    watched = cell._reading(tell=tape.tell) if record else cell
     outputs = np.zeros((steps, *batch, cell.outputs), cell.dtype)
     for t in range(steps):
         if resets is not None and resets[t].any():
@@ -64,10 +65,10 @@ def run(
         if record:
             tape.open()
             result, found = call_with_locals(type(cell).step, watched, x[t], *arguments.values())
-            y, new = cell.checked(result, arguments)
+            y, new = check_result(cell, result, arguments)
             tape.close(new, found)
         else:
-            y, new = cell.advance(x[t], arguments)
+            y, new = advance(cell, x[t], arguments)
         if valid is not None and not valid[t].all():
             new = {name: _where(valid[t], value, state[name]) for name, value in new.items()}
             y = _where(valid[t], y, np.zeros_like(y))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from functools import cache
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
+
+Tell: TypeAlias = Callable[[str, Any], None]
+"""Is told a gate's name and value."""
 
 
 def call_with_locals(function: Callable[..., Any], *args: Any) -> tuple[Any, dict[str, Any]]:
@@ -15,7 +19,7 @@ def call_with_locals(function: Callable[..., Any], *args: Any) -> tuple[Any, dic
     Python offers them only to a profile function. One that is already at work (a debugger's, a profiler's) is set aside
     for the length of the call.
     """
-    code = function.__code__
+    code = getattr(inspect.unwrap(function), "__code__", None)
     found: dict[str, Any] = {}
     depth = 0
 

@@ -111,6 +111,8 @@ def _unwitnessed(query: Query, error: Exception) -> NanolstmError:
         return RateLimitedError(f"asked Yahoo for {query} and was refused as asking too often; wait some minutes")
     if name in ("YFTzMissingError", "YFPricesMissingError") or "ISIN" in str(error):
         return UnknownSymbolError(f"Yahoo does not know the symbol {query.symbol!r} ({_words(error)}); check it")
+    if name == "JSONDecodeError":
+        return malformed(query, "it is no complete JSON")
     if isinstance(error, OSError):
         return unreachable(query, _words(error))
     return SourceUnavailableError(f"asked Yahoo for {query} and yfinance itself failed ({_words(error)}); update it")

@@ -65,7 +65,7 @@ class Yahoo:
 
     chart: object = None
     bars: Bars = attrs.field(factory=Bars.of)
-    found: list = attrs.field(factory=list)
+    found: list | None = attrs.field(factory=list)
     asked: list = attrs.field(factory=list)
     http: object = None
     closing: object = attrs.field(factory=threading.Event)
@@ -94,7 +94,7 @@ class Yahoo:
         if "/chart/" in path:
             answer = (self.chart or self.good)(path, query)
             return (200, json.dumps(answer)) if isinstance(answer, dict) else answer
-        if "/search" in path:
+        if "/search" in path and self.found is not None:
             return 200, json.dumps({"quotes": self.found, "news": []})
         if "getcrumb" in path:
             return 200, "crumb"
@@ -156,10 +156,11 @@ def session(yahoo):
 @pytest.fixture(autouse=True)
 def clean_slate(tmp_path, monkeypatch):
     """No cache folder, and a yfinance that has asked nothing yet."""
-    from nanolstm_yfinance import manners
-    from nanolstm_yfinance import yahoo as asking
     from yfinance import base, cache, config
     from yfinance.data import SingletonMeta, YfData
+
+    from nanolstm_yfinance import manners
+    from nanolstm_yfinance import yahoo as asking
 
     folder = tmp_path / "cache"
     monkeypatch.setenv("NANOLSTM_CACHE", str(folder))
@@ -187,9 +188,8 @@ def clean_slate(tmp_path, monkeypatch):
 @pytest.fixture
 def ask(session):
     """Ask the local Yahoo for AAPL in the first days of 2022, or as told."""
-    from nanolstm_yfinance import load
-
     from nanolstm.data.request import DataRequest
+    from nanolstm_yfinance import load
 
     def ask(symbol="AAPL", *, start="2022-01-03", end="2022-01-13", timeout=8, options=None, **request):
         options = {"session": session, **(options or {})}
@@ -203,7 +203,7 @@ def ask(session):
 
 
 @pytest.fixture
-def told(ask, capfd):
+def told(ask, capfd, caplog):
     """Ask in vain: what the user is told by the error of this very type, and that nothing else is written."""
 
     def told(error, symbol="AAPL", **request):
@@ -214,6 +214,7 @@ def told(ask, capfd):
         assert "\n" not in message
         assert symbol in message
         assert capfd.readouterr() == ("", "")
+        assert caplog.record_tuples == []
         return message
 
     return told

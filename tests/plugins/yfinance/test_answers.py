@@ -9,10 +9,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from nanolstm_yfinance import load
 
 from nanolstm.data.request import DataRequest
 from nanolstm.errors import InputError, UnknownSymbolError
+from nanolstm_yfinance import load
 
 COLUMNS = {
     "Open": "open",

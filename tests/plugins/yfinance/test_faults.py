@@ -187,6 +187,27 @@ def test_a_refused_connection_is_unreachable(told, session):
         assert "ConnectionError" in told(UnreachableError)
 
 
+def test_an_isin_that_cannot_be_looked_up_for_want_of_a_connection_is_unreachable(told, session):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        session.port = unused.getsockname()[1]
+        assert "ConnectionError" in told(UnreachableError, "US0378331005")
+
+
+def test_an_isin_that_is_answered_with_a_web_page_is_malformed(told, yahoo):
+    yahoo.found = None
+    assert "no complete JSON" in told(MalformedAnswerError, "US0378331005")
+
+
+def test_a_fault_of_the_users_own_session_is_told_in_its_words(told, session):
+    class Tunnel(HTTPAdapter):
+        def send(self, request, **kwargs):
+            raise RuntimeError("the tunnel is closed")
+
+    session.mount("http://", Tunnel())
+    assert "RuntimeError: the tunnel is closed" in told(UnreachableError)
+
+
 def test_a_host_without_an_address_is_unreachable(told, session):
     class NoAddress(HTTPAdapter):
         def send(self, request, **kwargs):

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from nanolstm_yfinance import cache
-from nanolstm_yfinance.query import Query
 
 from nanolstm.data.request import DataRequest
+from nanolstm_yfinance import cache
+from nanolstm_yfinance.query import Query
 
 WINDOW = {"start": "2022-01-03", "end": "2022-01-13"}
 
