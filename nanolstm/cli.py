@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 NOTEBOOK = {"symbol": "AAPL", "start": "2022-01-01", "end": "2024-01-31"}
 """What the notebook loads: two years of one stock; `end` is exclusive."""
 
-PATIENCE = 8.0
-"""Seconds that Yahoo is given before the shipped sample takes its place."""
+PATIENCE = 6.0
+"""Seconds that Yahoo is given before the shipped sample takes its place; importing yfinance comes on top."""
 
 
 def build() -> typer.Typer:

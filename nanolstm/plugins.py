@@ -16,122 +16,16 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-import attrs
 import pluggy
 
 from nanolstm import hookspecs
 from nanolstm.errors import InputError, NanolstmError, PluginError, PluginWarning, UnknownNameError, nearest
 from nanolstm.naming import parse_name
+from nanolstm.registry import Entry, Plugin, Registry, registrar
 
 T = TypeVar("T")
-
-
-@attrs.define(kw_only=True)
-class Plugin:
-    """What is known of one plugin.
-
-    Attributes:
-        name: the name of its entry point, or of its module.
-        distribution: the installed distribution that it is from; None for a module given by hand.
-        version: that distribution's version.
-        status: `"on"`, `"off"` (switched off) or `"broken"`.
-        reason: why it is broken.
-        hooks: the hooks that it implements.
-        registered: the names that it registered, by kind.
-        seconds: how long its import took.
-    """
-
-    name: str
-    distribution: str | None = None
-    version: str | None = None
-    status: Literal["on", "off", "broken"] = "on"
-    reason: str | None = None
-    hooks: list[str] = attrs.field(factory=list)
-    registered: dict[str, list[str]] = attrs.field(factory=dict)
-    seconds: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.name!r} ({self.distribution} {self.version})" if self.distribution else repr(self.name)
-
-
-@attrs.frozen
-class Entry(Generic[T]):
-    """One registration: who registered what."""
-
-    plugin: Plugin
-    value: T
-
-
-@attrs.frozen
-class LossEntry:
-    """A loss as it was registered; see `nanolstm.hookspecs.RegisterLoss`."""
-
-    function: Callable[..., Any]
-    columns: int | Callable[..., int]
-    classes: bool
-
-
-class Registry(Generic[T]):
-    """What plugins registered of one kind (sources, losses, cells), by name."""
-
-    def __init__(self, kind: str, house: PluginHouse) -> None:
-        """An empty registry of `kind`, a plural, in `house`."""
-        self.kind = kind
-        self._house = house
-        self._entries: dict[str, list[Entry[T]]] = {}
-
-    def add(self, plugin: Plugin, name: str, value: T) -> None:
-        """Enter `value` under `name` for `plugin`.
-
-        Raises:
-            PluginError: a name that could not be asked for.
-        """
-        if not isinstance(name, str) or not name or parse_name(name)[1] or parse_name(name)[0] != name or ":" in name:
-            raise PluginError(f"{name!r} cannot be a name of one of the {self.kind}: use letters, digits, - and _")
-        if not callable(getattr(value, "function", value)) and not (self.kind == "cells" and isinstance(value, str)):
-            raise PluginError(f"{name!r} is registered among the {self.kind} as {value!r}, which cannot be called")
-        self._entries.setdefault(name, []).append(Entry(plugin, value))
-        plugin.registered.setdefault(self.kind, []).append(name)
-
-    def discard(self, plugin: Plugin) -> None:
-        """Forget what `plugin` registered."""
-        for name in plugin.registered.pop(self.kind, []):
-            self._entries[name] = [entry for entry in self._entries[name] if entry.plugin is not plugin]
-            if not self._entries[name]:
-                del self._entries[name]
-
-    def __getitem__(self, name: str) -> Entry[T]:
-        """The one entry under `name`.
-
-        Raises:
-            UnknownNameError: there is none; the nearest is suggested, and plugins that are off or broken are named.
-            PluginError: two plugins registered it; both are named.
-        """
-        entries = self._entries.get(name, [])
-        if not entries:
-            missing = [f"{p} is {p.status}" for p in self._house.plugins.values() if p.status != "on"]
-            note = f" (plugin {'; plugin '.join(missing)})" if missing else ""
-            one = self.kind.removesuffix("es") if self.kind == "losses" else self.kind.removesuffix("s")
-            raise UnknownNameError(f"no {one} {name!r}; {nearest(name, self._entries, 'registered')}{note}")
-        if len(entries) > 1:
-            first, second = entries[0].plugin, entries[1].plugin
-            raise PluginError(
-                f"{name!r} is registered twice among the {self.kind}, by plugin {first} and by plugin {second}; switch "
-                f"one off: -p no:{second.name}, or NANOLSTM_DISABLE_PLUGINS={second.name}"
-            )
-        return entries[0]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._entries))
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._entries
-
-    def entries(self, name: str) -> list[Entry[T]]:
-        """Everything under `name`, clashes included."""
-        return list(self._entries.get(name, []))
 
 
 class PluginHouse:
@@ -185,11 +79,15 @@ class PluginHouse:
     def register(self, module: Any, name: str | None = None) -> Plugin:
         """Add a module, or any object with `@hookimpl` functions, as a plugin.
 
+        One that was added by hand under the same name gives way, so that a notebook's cell can be run again.
+
         Raises:
             PluginError: it is broken; the text says why. What was asked for by hand is not left out with a warning.
         """
         self.load()
         name = name or str(getattr(module, "__name__", type(module).__name__))
+        if name in self.plugins and self.plugins[name].distribution is None:
+            self.unregister(name)
         plugin = Plugin(name=name)
         if name in self._disabled:
             plugin.status = "off"
@@ -230,7 +128,7 @@ class PluginHouse:
         """What is registered of `kind`: `"sources"`, `"losses"` or `"cells"`."""
         self.load()
         if kind not in self._registries:
-            self._registries[kind] = Registry(kind, self)
+            self._registries[kind] = Registry(kind, self.plugins)
             self._fill(kind, list(self.plugins.values()))
         return self._registries[kind]
 
@@ -261,24 +159,24 @@ class PluginHouse:
             return
         self.plugins[plugin.name] = plugin
         began = time.perf_counter()
+        wrong: BaseException | None = None
         try:
-            module = load()
-            self._modules[plugin.name] = module
+            module = self._modules[plugin.name] = load()
             self._pm.register(module, plugin.name)
             self._pm.check_pending()
             plugin.hooks = sorted(caller.name for caller in self._pm.get_hookcallers(module) or [])
-            if not plugin.hooks:
-                self._break(plugin, PluginError("it implements no hook; its functions need @hookimpl"), strict=strict)
-        except PluginError:
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever a stranger's module raises is his, and named)
-            self._break(plugin, error, strict=strict)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a stranger's module raises is his, and named)
+            wrong = error
         plugin.seconds = time.perf_counter() - began
+        if wrong is None and not plugin.hooks:
+            wrong = PluginError("it implements no hook; its functions need @hookimpl")
+        if wrong is not None:
+            self._break(plugin, wrong, strict=strict)
 
     def _fill(self, kind: str, plugins: list[Plugin]) -> None:
         registry = self._registries[kind]
         for plugin in plugins:
-            self._call(plugin, f"nanolstm_register_{kind}", {"register": _registrar(registry, plugin)})
+            self._call(plugin, f"nanolstm_register_{kind}", {"register": registrar(registry, plugin)})
 
     def _call(self, plugin: Plugin, hook: str, arguments: dict[str, Any]) -> None:
         for implementation in getattr(self._pm.hook, hook).get_hookimpls():
@@ -289,10 +187,10 @@ class PluginHouse:
                 continue
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception as error:  # noqa: BLE001
+            except (Exception, SystemExit) as error:  # noqa: BLE001
                 self._break(plugin, error, f"in {hook}: ")
 
-    def _break(self, plugin: Plugin, error: Exception, where: str = "", *, strict: bool = False) -> None:
+    def _break(self, plugin: Plugin, error: BaseException, where: str = "", *, strict: bool = False) -> None:
         plugin.status = "broken"
         plugin.reason = where + self._explain(plugin, error)
         self._withdraw(plugin)
@@ -302,7 +200,7 @@ class PluginHouse:
             raise PluginError(f"plugin {plugin} is broken: {plugin.reason}") from error
         self._warn(f"plugin {plugin} is left out: {plugin.reason}")
 
-    def _explain(self, plugin: Plugin, error: Exception) -> str:
+    def _explain(self, plugin: Plugin, error: BaseException) -> str:
         if isinstance(error, pluggy.PluginValidationError):
             module = self._modules.get(plugin.name)
             known = [name for name in dir(hookspecs) if name.startswith("nanolstm_")]
@@ -324,21 +222,7 @@ class PluginHouse:
         warnings.warn(text, PluginWarning, stacklevel=2)
 
 
-def _registrar(registry: Registry[Any], plugin: Plugin) -> Callable[..., None]:
-    """The function that `plugin` is handed to fill `registry` with; see `nanolstm.hookspecs` for the three forms."""
-
-    def register(name: str, value: Any, /) -> None:
-        registry.add(plugin, name, value)
-
-    def register_loss(
-        name: str, function: Any, /, *, columns: int | Callable[..., int] = 1, classes: bool = False
-    ) -> None:
-        registry.add(plugin, name, LossEntry(function, columns, classes))
-
-    return register_loss if registry.kind == "losses" else register
-
-
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, NanolstmError) else f"{type(error).__name__}: {text}"
 

@@ -168,7 +168,11 @@ def _flaw(answer: Any) -> str | None:
 
 
 def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {_one_line(str(error))}"
+    # curl puts a preface before what happened and a link behind it.
+    text = re.sub(
+        r"^Failed to perform, curl: \(\d+\) |\.? See https://curl\.se\S* first for more details\.?", "", str(error)
+    )
+    return f"{type(error).__name__}: {_one_line(text)}"
 
 
 def _one_line(text: str, longest: int = 200) -> str:
