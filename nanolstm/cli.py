@@ -188,22 +188,22 @@ def main(arguments: list[str] | None = None) -> int:
     line = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in line
     line = [word for word in line if word != "--debug"]
-    if not debug:  # what libraries warn their programmers of is not for those who run a program
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = _show_warning
-    try:
-        line = _switch_plugins(line)
-        result = build()(line, standalone_mode=False)
-        sys.stdout.flush()
-        return result if isinstance(result, int) else 0
-    except Exception as error:
-        if debug:
-            raise
-        return _say(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("nanolstm: stopped\n")
-        return 130
+    with warnings.catch_warnings():
+        if not debug:  # what libraries warn their programmers of is not for those who run a program
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = _show_warning
+        try:
+            line = _switch_plugins(line)
+            result = build()(line, standalone_mode=False)
+            sys.stdout.flush()
+        except Exception as error:
+            if debug:
+                raise
+            return _say(error)
+        except KeyboardInterrupt:
+            sys.stderr.write("nanolstm: stopped\n")
+            return 130
+    return result if isinstance(result, int) else 0
 
 
 def _request(symbol: str | None, source: str | None, start: str | None, end: str | None, **rest: Any) -> DataRequest:
@@ -303,7 +303,9 @@ def _switch_plugins(line: list[str]) -> list[str]:
     return rest
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if not issubclass(category, UserWarning):  # some libraries set filters of their own
+        return
     sys.stderr.write(f"nanolstm: warning: {' '.join(str(message).split())}\n")
 
 

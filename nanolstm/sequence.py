@@ -53,7 +53,7 @@ def _cells(value: Cell | Several[Cell]) -> tuple[Cell, ...]:
     return cells
 
 
-@attrs.define(slots=False, eq=False, kw_only=True)
+@attrs.define(slots=False, eq=False)
 class Sequence:
     """A cell over time, or a stack of cells: from x (T, M) to y (T, N), from x (B, T, M) to y (B, T, N).
 
@@ -89,12 +89,14 @@ class Sequence:
         InputError: no cell, cells that do not fit each other, an unknown backend.
     """
 
-    cells: tuple[Cell, ...] = attrs.field(converter=_cells, kw_only=False)
-    bidirectional: bool = False
-    backward: tuple[Cell, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_cells))
-    readout: int | None = None
-    rng: int | RandomSource | None = attrs.field(default=None, repr=False)
-    backend: Literal["auto", "numpy"] = "auto"
+    cells: tuple[Cell, ...] = attrs.field(converter=_cells)
+    bidirectional: bool = attrs.field(default=False, kw_only=True)
+    backward: tuple[Cell, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(_cells), kw_only=True
+    )
+    readout: int | None = attrs.field(default=None, kw_only=True)
+    rng: int | RandomSource | None = attrs.field(default=None, repr=False, kw_only=True)
+    backend: Literal["auto", "numpy"] = attrs.field(default="auto", kw_only=True)
     top: Readout | None = attrs.field(init=False, default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:

@@ -226,7 +226,7 @@ def test_an_unknown_home_is_an_unknown_path():
         ("p.csv", b"day\n2024-01-30,1\n2024-01-31,2\n", "more fields than its header"),
         ("p.csv", b'day,a\n"2024-01-30,1\n', "EOF inside string"),
         ("p.csv", bytes(range(256)) * 20, "p.csv"),
-        ("p.csv", b"\x00\x01\x02,\x00\n\x03,\x04\n", "zero bytes"),
+        ("p.csv", b"\x00\x01\x02,\x00\n\x03,\x04\n", "p.csv"),
         ("p.csv", CSV.encode("utf-16"), "is no text in UTF-8"),
         ("p.csv", gzip.compress(CSV.encode()), "is no text in UTF-8"),
         ("p.csv.gz", CSV.encode(), "cannot be read"),
