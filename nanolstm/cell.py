@@ -9,13 +9,14 @@ import attrs
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nanolstm.anatomy import Anatomy, anatomy
+from nanolstm.anatomy import Anatomy
 from nanolstm.declaration import Declared, settings_of
 from nanolstm.errors import CellError, InputError, nearest
 from nanolstm.functions import Array
 from nanolstm.initialisers import RandomSource, first_values, random_source
 from nanolstm.observe import Tell, observed
 from nanolstm.parameters import Parameters
+from nanolstm.resolve import resolve
 from nanolstm.stepping import try_step
 
 
@@ -104,7 +105,7 @@ class Cell(Declared):
     def __attrs_post_init__(self) -> None:
         if not hasattr(self, "step"):
             raise CellError(f"{type(self).__name__} has no step; write `def step(self, x, h)`")
-        parts = anatomy(self)
+        parts = resolve(self)
         rng = random_source(self.rng)
         # Drawn in the order of declaration, which is the notebook's; laid out with what is trained first.
         drawn = {key: first_values(p.init, rng, p.shape, key) for key, p in parts.parameters.items()}
@@ -152,7 +153,7 @@ class Cell(Declared):
         try:
             super().__setattr__(name, value)
             attrs.validate(cast("Any", self))
-            parts = anatomy(self)
+            parts = resolve(self)
             if not parts.same_shapes(known):
                 raise CellError(  # noqa: TRY301  (whatever is wrong, the old value comes back)
                     f"{type(self).__name__}.{name} = {value!r} would change the shapes of its parameters or states; "
@@ -172,7 +173,7 @@ class Cell(Declared):
 
     def __setstate__(self, saved: Mapping[str, Any]) -> None:
         self.__dict__.update(saved["fields"], outputs=saved["outputs"])
-        parts = anatomy(self)
+        parts = resolve(self)
         wanted = sum(int(np.prod(p.shape)) for p in parts.parameters.values())
         if saved["buffer"].size != wanted:
             raise CellError(
