@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -10,14 +11,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nanolstm.anatomy import Anatomy
-from nanolstm.declaration import Declared, settings_of
+from nanolstm.declaration import Declared, fields_of, settings_of
 from nanolstm.errors import CellError, InputError, nearest
+from nanolstm.fields import KEY
 from nanolstm.functions import Array
 from nanolstm.initialisers import RandomSource, first_values, random_source
 from nanolstm.observe import Tell, observed
 from nanolstm.parameters import Parameters
 from nanolstm.resolve import resolve
-from nanolstm.stepping import try_step
+from nanolstm.stepping import read_only, try_step
 
 
 def _positive(cell: Cell, field: attrs.Attribute[int], value: Any) -> None:
@@ -103,8 +105,8 @@ class Cell(Declared):
         return super().__new__(cls, *args, **kwargs)
 
     def __attrs_post_init__(self) -> None:
-        if not hasattr(self, "step"):
-            raise CellError(f"{type(self).__name__} has no step; write `def step(self, x, h)`")
+        if not callable(inspect.getattr_static(type(self), "step", None)):
+            raise CellError(f"{type(self).__name__} has no method step; write `def step(self, x, h)`")
         parts = resolve(self)
         rng = random_source(self.rng)
         # Drawn in the order of declaration, which is the notebook's; laid out with what is trained first.
@@ -113,9 +115,7 @@ class Cell(Declared):
         buffer = np.concatenate([drawn[key].ravel() for key in order] or [np.zeros(0)]).astype(self.dtype)
         self._attach(parts, buffer)
         self.initialise(rng)
-        width = try_step(self)
-        if self.__dict__.setdefault("outputs", width) != width:
-            raise CellError(f"{type(self).__name__}(outputs={self.outputs}): step returned an output of width {width}")
+        self.__dict__["outputs"] = try_step(self)
 
     def initialise(self, rng: RandomSource) -> None:
         """Override to change first values after all are drawn, for example to scale a weight by its spectral radius."""
@@ -132,9 +132,19 @@ class Cell(Declared):
                 values[key] = part.project(values[key])
 
     def __repr__(self) -> str:
-        shown = {name: getattr(self, name) for name in settings_of(type(self)) if name != "rng"}
+        shown = {name: getattr(self, name) for name in settings_of(type(self)) if name not in ("rng", "dtype")}
         shown["dtype"] = self.dtype.name
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what there is where a step reads a gate or a parameter by a wrong name."""
+        known = self.__dict__.get("anatomy")
+        if known is None or name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"{type(self).__name__} has no {name!r}; "
+            f"{nearest(name, [*known.gates, *known.params, *settings_of(type(self))], 'gates, parameters and fields')}"
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         known = self.__dict__.get("anatomy")
@@ -168,11 +178,12 @@ class Cell(Declared):
         raise CellError("copy.copy would leave two cells with one buffer; use copy.deepcopy(cell)")
 
     def __getstate__(self) -> dict[str, Any]:
-        settings = {name: getattr(self, name) for name in settings_of(type(self))}
-        return {"fields": settings, "outputs": self.outputs, "buffer": self.__dict__["_buffer"]}
+        derived = ("anatomy", "parameters", "frozen")
+        names = [f.name for f in fields_of(type(self)) if KEY not in f.metadata and f.name not in derived]
+        return {"fields": {name: getattr(self, name) for name in names}, "buffer": self.__dict__["_buffer"]}
 
     def __setstate__(self, saved: Mapping[str, Any]) -> None:
-        self.__dict__.update(saved["fields"], outputs=saved["outputs"])
+        self.__dict__.update(saved["fields"])
         parts = resolve(self)
         wanted = sum(int(np.prod(p.shape)) for p in parts.parameters.values())
         if saved["buffer"].size != wanted:
@@ -205,17 +216,18 @@ class Cell(Declared):
     def _reading(self, values: Mapping[str, Any] | None = None, tell: Tell | None = None) -> Self:
         """A cell like this one whose parameters are `values` by key, and which tells each gate's value to `tell`.
 
-        Without `values` it reads this cell's own numbers. It is for running, not for keeping.
+        Without `values` it reads this cell's own numbers, and cannot write to them. It is for running, not for keeping.
         """
         twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__, _held=set())
-        twin._bind({**self.parameters, **self.frozen} if values is None else values, tell)
+        twin.__dict__.update(self.__dict__, _held={})
+        own = {key: read_only(value) for key, value in {**self.parameters, **self.frozen}.items()}
+        twin._bind(own if values is None else values, tell)
         return twin
 
     def _bind(self, values: Mapping[str, Any], tell: Tell | None = None) -> None:
         """Make gates and parameters read `values`."""
         for name, key in self.anatomy.params.items():
-            self._hold(name, values[key])
+            self._hold(name, values[key], key)
         for name, part in self.anatomy.gates.items():
             kind = observed(cast("Any", part.kind)) if tell else part.kind
             made = kind(
@@ -229,5 +241,5 @@ class Cell(Declared):
             if tell:
                 made.__dict__["tell"] = tell
             for attribute, key in part.keys.items():
-                made._hold(attribute, values[key])
+                made._hold(attribute, values[key], key)
             self.__dict__[name] = made

@@ -1,4 +1,8 @@
-"""From the body of a class to an attrs class: what `Cell` does to every class derived from it."""
+"""From the body of a class to an attrs class: what happens to every class derived from `Cell` or `Gate`.
+
+attrs would quietly drop, ignore or reorder some of what a body may say; all of that is either made right here or
+refused. Nothing is demanded of a body, since cloudpickle rebuilds a class with an empty one first.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,21 @@ from typing import Any, ClassVar, Self, cast, dataclass_transform
 
 import attrs
 
-from nanolstm.errors import CellError
+from nanolstm.errors import CellError, nearest
 from nanolstm.fields import KEY, absent
-from nanolstm.gates import HasParameters
+from nanolstm.parameters import HasParameters
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(attrs.field,))
 class Declared(HasParameters):
-    """Makes an attrs class of every class below it: `Cell` and, undecorated, whatever is derived from it.
-
-    Nothing is demanded of a body here, since cloudpickle rebuilds a class with an empty one first.
-    """
+    """Makes an attrs class of every class below it."""
 
     _fields_as_defined: ClassVar[Any]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        _refuse_foreign_classes(cls)
+        if Declared not in cls.__bases__:  # Cell and Gate themselves may do what their subclasses may not
+            _refuse_what_attrs_would_ignore(cls)
         attrs.define(
             slots=False,
             eq=False,
@@ -36,21 +38,30 @@ class Declared(HasParameters):
         )(cls)
         cls._fields_as_defined = fields_of(cls)
 
-    def __new__(cls, *_: Any, **__: Any) -> Self:
-        """Refuse a class that attrs was applied to once more, which would have emptied it."""
+    def __new__(cls, *_: Any, **settings: Any) -> Self:
+        """Refuse a class that attrs was applied to once more, which would have emptied it, and misspelt settings."""
         if cls._fields_as_defined != fields_of(cls):
-            raise CellError(f"{cls.__name__}: take @attrs.define off; Cell applies it to its subclasses already")
+            raise CellError(_ATTRS_TWICE.format(cls.__name__))
+        for name in settings:
+            if name not in settings_of(cls):
+                raise CellError(
+                    f"{cls.__name__}({name}={settings[name]!r}): there is no such field; "
+                    f"{nearest(name, settings_of(cls), 'fields')}"
+                )
         return super().__new__(cls)
 
 
 def fields_of(cls: type) -> tuple[attrs.Attribute[Any], ...]:
-    """The attrs fields of a cell class, in order."""
+    """The attrs fields of a cell or gate class, in order."""
     return tuple(attrs.fields(cast("Any", cls)))
 
 
 def settings_of(cls: type) -> list[str]:
     """The names of the fields that a cell is made with."""
     return [f.name for f in fields_of(cls) if f.init]
+
+
+_ATTRS_TWICE = "{}: take @attrs.define off; nanolstm applies it to subclasses of Cell and Gate already"
 
 
 def _own_annotations(cls: type) -> list[str]:
@@ -75,26 +86,21 @@ def _inherited_in_place(cls: type, fields: Sequence[attrs.Attribute[Any]]) -> li
     return sorted((f for f in fields if stays(f)), key=lambda f: places.index(f.name))
 
 
-def _reserved() -> set[str]:
-    """Names that are Cell's own, and would be shadowed by a gate, a parameter or a state."""
-    from nanolstm.cell import Cell
-
-    return {*dir(Cell), *(f.name for f in fields_of(Cell)), "step", "x"}
-
-
-def _refuse_foreign_classes(cls: type) -> None:
-    """Refuse what attrs would quietly get wrong in the body of a cell, or of a class that it is mixed with."""
-    if "__attrs_attrs__" in cls.__dict__:
-        raise CellError(f"{cls.__name__}: take @attrs.define off; Cell applies it to its subclasses already")
+def _refuse_what_attrs_would_ignore(cls: type) -> None:
+    body = vars(cls)
+    if "__attrs_attrs__" in body:
+        raise CellError(_ATTRS_TWICE.format(cls.__name__))
     for name in ("__init__", "__attrs_post_init__"):
-        if name in cls.__dict__ and Declared not in cls.__bases__:
+        if name in body:
             raise CellError(
-                f"{cls.__name__}: a cell's {name} is written by Cell; override `initialise(self, rng)` to change first "
-                "values, and declare settings as annotated fields"
+                f"{cls.__name__}: {name} is written by nanolstm; override `initialise(self, rng)` of a cell to change "
+                "first values, and declare settings as annotated fields"
             )
+    _check_names(cls)
     for base in cls.__mro__:
-        declared = {n: v for n, v in vars(base).items() if type(v).__name__ == "_CountingAttr" and KEY in v.metadata}
-        for name in declared:
+        for name, value in vars(base).items():
+            if not _is_declaration(value):
+                continue
             if not issubclass(base, Declared):
                 raise CellError(
                     f"{cls.__name__}: {name!r} is declared in {base.__name__}, which is no Cell, so it would be "
@@ -104,5 +110,26 @@ def _refuse_foreign_classes(cls: type) -> None:
                 raise CellError(
                     f"{cls.__name__}: {name!r} has no annotation; write `{name}: Gate = gate(...)` (or Array, State)"
                 )
-            if name in _reserved():
-                raise CellError(f"{cls.__name__}: {name!r} is a name of Cell itself; give the field another one")
+
+
+def _check_names(cls: type) -> None:
+    root = next(base for base in cls.__mro__ if Declared in base.__bases__)
+    reserved = {*dir(root), *_own_annotations(root), "step", "x"}
+    own = _own_annotations(cls)
+    inherited = {name for base in cls.__mro__[1:] if issubclass(base, Declared) for name in _own_annotations(base)}
+    for name, value in vars(cls).items():
+        if _is_declaration(value) and name in reserved:
+            raise CellError(f"{cls.__name__}: {name!r} is a name of {root.__name__} itself; give the field another one")
+        if value is absent and name not in inherited:
+            raise CellError(
+                f"{cls.__name__}: `{name} = absent` removes nothing; {nearest(name, inherited, 'inherited')}"
+            )
+        if name in inherited and name not in own and value is not absent and not _is_declaration(value):
+            raise CellError(
+                f"{cls.__name__}: {name!r} is an inherited field, which an attribute or a method without an annotation "
+                f"does not replace; write `{name}: ... = ...`, or `{name} = absent` and another name for what is new"
+            )
+
+
+def _is_declaration(value: Any) -> bool:
+    return type(value).__name__ == "_CountingAttr" and KEY in value.metadata

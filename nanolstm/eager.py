@@ -8,12 +8,12 @@ import attrs
 import numpy as np
 
 from nanolstm.cell import Cell
-from nanolstm.errors import CellError
 from nanolstm.functions import Array
 from nanolstm.initialisers import RandomSource
 from nanolstm.observe import call_with_locals
+from nanolstm.probing import refuse_mixed_examples
 from nanolstm.recording import Tape
-from nanolstm.stepping import advance, check_result, start_states
+from nanolstm.stepping import check_result, read_only, start_states, told_where
 
 
 @attrs.frozen(eq=False)
@@ -49,36 +49,40 @@ def run(
         record: whether to take down gates, states and local variables.
     """
     steps, batch = len(x), x.shape[1:-1]
+    x, feeds = read_only(x), {name: read_only(value) for name, value in feeds.items()}
     start = start_states(cell, batch)
     state = start | dict(initial)
-    if len(batch) and steps > 1 and batch[0] > 1 and not cell.__dict__.get("_examples_are_separate"):
-        _refuse_mixed_examples(cell, x, state, feeds)
+    if batch and not cell.__dict__.get("_examples_are_separate"):
+        refuse_mixed_examples(cell)
+        cell.__dict__["_examples_are_separate"] = True
     noises = _draw_noises(cell, steps, batch, rng)
     tape = Tape(type(cell).__name__)
-    watched = cell._reading(tell=tape.tell) if record else cell
+    reading = cell._reading(tell=tape.tell if record else None)
     outputs = np.zeros((steps, *batch, cell.outputs), cell.dtype)
     for t in range(steps):
         if resets is not None and resets[t].any():
             state = {name: _where(resets[t], start[name], value) for name, value in state.items()}
+        state = {name: read_only(value) for name, value in state.items()}
         given = {**state, **{n: f[t] for n, f in feeds.items()}, **{n: m[t] for n, m in noises.items()}}
         arguments = {name: given[name] for name in cell.anatomy.arguments}
-        if record:
-            tape.open()
-            result, found = call_with_locals(type(cell).step, watched, x[t], *arguments.values())
-            y, new = check_result(cell, result, arguments)
-            tape.close(new, found)
-        else:
-            y, new = advance(cell, x[t], arguments)
+        with told_where(cell, t):
+            if record:
+                tape.open()
+                result, found = call_with_locals(type(cell).step, reading, x[t], *arguments.values())
+                y, new = check_result(cell, x[t], result)
+                tape.close(new, found)
+            else:
+                y, new = check_result(cell, x[t], reading.step(x[t], *arguments.values()))
         if valid is not None and not valid[t].all():
             new = {name: _where(valid[t], value, state[name]) for name, value in new.items()}
             y = _where(valid[t], y, np.zeros_like(y))
         state = new
         outputs[t] = y
-    values = tape.lay_out(batch) if record else {}
+    recorded = tape.lay_out(batch) if record else {}
     if valid is not None:
-        values = {name: _where(valid, value, np.zeros_like(value)) for name, value in values.items()}
+        recorded = {name: _where(valid, value, np.zeros_like(value)) for name, value in recorded.items()}
     # Copies, since a step may hand on what it was given, and nothing returned may be the caller's own array.
-    return Run(outputs, {name: np.array(value) for name, value in state.items()}, values)
+    return Run(outputs, {name: np.array(value) for name, value in state.items()}, recorded)
 
 
 def _where(condition: Array, this: Array, that: Array) -> Array:
@@ -97,30 +101,3 @@ def _draw_noises(cell: Cell, steps: int, batch: tuple[int, ...], rng: RandomSour
             mask = np.broadcast_to(drawn.astype(cell.dtype), shape)
         masks[name] = mask
     return masks
-
-
-def _refuse_mixed_examples(cell: Cell, x: Array, state: Mapping[str, Array], feeds: Mapping[str, Array]) -> None:
-    """Compare a few steps of one example alone with the same in its batch, on a cell's first batch.
-
-    Where the batch is as long as the hidden size, `W @ h` and `np.outer` have valid shapes and wrong results.
-    """
-    cell.__dict__["_examples_are_separate"] = True  # set first: the runs below come here too
-    few, last = slice(0, 3), -1
-    together = run(cell, x[few], initial=state, feeds={n: f[few] for n, f in feeds.items()})
-    alone = run(
-        cell,
-        x[few, last],
-        initial={name: value[last] for name, value in state.items()},
-        feeds={n: f[few, last] for n, f in feeds.items()},
-    )
-    tolerance = 1e-3 if cell.dtype == np.float32 else 1e-8
-    pairs = {"output": (together.y[:, last], alone.y)}
-    pairs |= {f"state {name!r}": (together.state[name][last], value) for name, value in alone.state.items()}
-    for name, (one, other) in pairs.items():
-        if not np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True):
-            cell.__dict__["_examples_are_separate"] = False
-            raise CellError(
-                f"{type(cell).__name__}.step mixes the examples of a batch: the {name} of an example differs when it "
-                "is run alone. Features are on the last axis: write `h @ self.W.T` for `self.W @ h`, "
-                "`a[..., :, None] * b[..., None, :]` for np.outer(a, b), and give every reduction axis=-1"
-            )

@@ -56,7 +56,6 @@ class Tied:
 
 
 Weight: TypeAlias = Dense | Diagonal | Blocks | Tied
-FIRST_STATE = object()
 
 
 @attrs.frozen(kw_only=True)
@@ -108,17 +107,35 @@ class NoiseField:
     per: Literal["step", "sequence"]
 
 
-class Absent:
-    """What stands in the place of an inherited gate or parameter that a cell does without."""
+class _Mark:
+    """A value that is told by its identity, also after it was pickled: it is found again under its own name."""
+
+    name = ""
+
+    def __reduce__(self) -> str:
+        return self.name
 
     def __repr__(self) -> str:
-        return "absent"
+        return self.name
+
+
+class _FirstState(_Mark):
+    """What `W` reads unless told."""
+
+    name = "FIRST_STATE"
+
+
+class Absent(_Mark):
+    """What stands in the place of an inherited gate or parameter that a cell does without."""
+
+    name = "absent"
 
     def __call__(self, *_: Any) -> Any:
         """Say what is wrong where a step still calls it."""
         raise CellError("this gate is declared `absent` in the class of the cell; take its call out of `step`")
 
 
+FIRST_STATE = _FirstState()
 absent: Any = Absent()
 """Removes an inherited field together with its parameters: `forget = absent`."""
 
@@ -163,6 +180,9 @@ def gate(
         frozen: keep the gate's parameters out of training, and in `cell.frozen`.
         weights: further weights by name, their values passed in this order after U's and W's; a name that is a field
             of `kind` sets that field instead.
+
+    Raises:
+        CellError: an activation that is no function, a `kind` that is no Gate, a weight's value that names nothing.
     """
     if not callable(act):
         raise CellError(f"gate({act!r}): the activation must be a function of an array, such as sigmoid or np.tanh")
@@ -173,6 +193,9 @@ def gate(
         raise CellError(f"gate(kind={kind!r}): expected a subclass of Gate")
     options = {name: weights.pop(name) for name in kind.option_names() if name in weights}
     all_weights = {"U": U, "W": W, **weights}
+    for name in weights:
+        if name == "b" or hasattr(kind, name) or name in kind.own_names():
+            raise CellError(f"gate({name}={weights[name]!r}): {name!r} is the gate's own; rename the weight")
     for name, weight in all_weights.items():
         if not (weight is None or weight is FIRST_STATE or isinstance(weight, str | Diagonal | Blocks | Tied)):
             raise CellError(
@@ -220,8 +243,7 @@ def param(
     """Declare a free parameter of a cell or of a gate, read in `step` as `self.<name>`.
 
     ```python
-    from nanolstm import Cell, param, softplus
-    from nanolstm.functions import Array
+    from nanolstm import Array, Cell, param, softplus
 
     class Leaky(Cell):
         rate: Array = param("hidden", 0.0)          # trained freely; softplus keeps what the step uses positive
@@ -235,7 +257,7 @@ def param(
         shape: a size or a tuple of sizes; in a gate, `"size"` is the gate's.
         init: an initialiser: a number, an array, or a function of (rng, shape).
         frozen: keep it out of training, and in `cell.frozen`.
-        project: applied to the parameter after each update, to keep it where it belongs: `lambda a: np.clip(a, 0, 1)`.
+        project: keeps the parameter where it belongs: `lambda a: np.clip(a, 0, 1)`. `cell.project()` applies it.
     """
     return _field(ParamField(shape=shape, init=init, frozen=frozen, project=project))
 
@@ -244,6 +266,10 @@ def state(size: Size = "hidden", start: float | Array = 0.0) -> Any:
     """Declare a state of `step` that has another size (a tuple for a matrix) or another first value than zeros.
 
     An argument of `step` after `x` that no field declares is a state of the hidden size that starts at 0.
+
+    Args:
+        size: a size, or a tuple of sizes for a state of several axes, (..., *size).
+        start: its value before the first step and after a reset: a number (`-np.inf` too), or an array of its shape.
     """
     return _field(StateField(size=size, start=start))
 
@@ -253,6 +279,10 @@ def feed(size: int | str = 1, default: float | None = None) -> Any:
 
     `model(x, dt=dt)` with `dt` of shape (T,) or (B, T) where the size is 1, else (T, size) or (B, T, size). Without a
     `default` it must be given.
+
+    Args:
+        size: its width.
+        default: its value where the model is called without it; None if it must be given.
     """
     return _field(FeedField(size=size, default=default))
 
@@ -263,6 +293,14 @@ def noise(p: float | str, size: int | str = "hidden", per: Literal["step", "sequ
     Drawn anew at each step (or once `per` sequence) when the model is called with `rng=`, as in training; otherwise
     every element is the mean, `p`. `p` may name a field of the cell. Zoneout (Krueger et al. 2017):
     `h = hold * h + (1 - hold) * new_h`.
+
+    Args:
+        p: the probability of a 1, from 0 to 1, or the name of a field of the cell.
+        size: the width of the mask.
+        per: `"step"` draws a mask for every time step, `"sequence"` one for the whole sequence.
+
+    Raises:
+        CellError: another word for `per`.
     """
     if per not in ("step", "sequence"):
         raise CellError(f"noise(per={per!r}): expected 'step' or 'sequence'")

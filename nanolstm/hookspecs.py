@@ -92,7 +92,9 @@ def nanolstm_register_commands(app: typer.Typer) -> None:
 def nanolstm_load_data(request: DataRequest) -> Data | None:
     """Answer a request for data. Every load goes through this hook.
 
-    nanolstm's own implementation runs last and asks the source that the request names. Wrap it
-    (`@hookimpl(wrapper=True)`) to add caching, retries or checks around any source, or return data to answer yourself.
-    The answer is checked (order, duplicates, gaps) after all wrappers.
+    nanolstm's own implementation runs last and asks the source that the request names. A plain `@hookimpl` is asked
+    before it: return data to answer yourself (from a cache, or after asking the source several times), or None to let
+    the next one answer. A wrapper (`@hookimpl(wrapper=True)`) runs around all of them, for checks or to keep the
+    answer: it yields exactly once, and so can neither skip the source nor ask it twice. The answer is checked (order,
+    duplicates, gaps) after all of them.
     """

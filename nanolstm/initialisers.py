@@ -122,6 +122,8 @@ def first_values(init: Initialiser, rng: RandomSource, shape: tuple[int, ...], k
             "example nl.glorot()"
         )
     values = np.asarray(init(rng, shape) if callable(init) else init)
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"{key}: its initialiser yields {values.dtype}; expected real numbers of shape {shape}")
     if values.shape not in ((), shape):
         raise InputError(f"{key}: its initialiser yields shape {values.shape}, and the parameter is {shape}")
     return np.broadcast_to(values, shape)

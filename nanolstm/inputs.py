@@ -182,7 +182,8 @@ def _feeds(
 ) -> dict[str, Array]:
     for name in given:
         if name not in known:
-            raise InputError(f"the model has no feed {name!r}: {nearest(name, known, 'feeds')}")
+            arguments = [*known, "lengths", "resets", "initial", "return_state", "rng"]
+            raise InputError(f"the model has no feed {name!r}: {nearest(name, arguments, 'arguments')}")
     feeds = {}
     for name, part in known.items():
         value = given.get(name, part.default)

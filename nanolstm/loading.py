@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import numpy as np
 
 from nanolstm import plugins
 from nanolstm.data.checks import check_frame
 from nanolstm.data.request import Data, DataRequest, SequenceData
-from nanolstm.errors import BadDataError, DataError, InputError, NanolstmError
+from nanolstm.errors import BadDataError, DataError, InputError, NanolstmError, PluginError, nearest
 from nanolstm.hookspecs import hookimpl
 
 
@@ -37,6 +38,7 @@ def load_data(source: str | DataRequest, symbol: str | None = None, **request: A
         UnknownNameError: no such source, or no such column.
         DataError: the source cannot answer, or what it answers fails a check (`BadDataError`).
         InputError: the request itself is wrong.
+        PluginError: a plugin that answers or wraps loads fails itself.
     """
     if isinstance(source, DataRequest):
         if symbol is not None or request:
@@ -44,11 +46,24 @@ def load_data(source: str | DataRequest, symbol: str | None = None, **request: A
         wanted = source
     else:
         name, _, parameters = plugins.lookup("sources", source)
+        fields = [f.name for f in attrs.fields(DataRequest) if f.name not in ("source", "symbol")]
+        for key in request:
+            if key not in fields:
+                raise InputError(f"load_data({key}=...): a request has no such field; {nearest(key, fields, 'fields')}")
         options = {**parameters, **request.pop("options", {})}
         wanted = DataRequest(source=name, symbol=symbol, options=options, **request)
     plugins.lookup("sources", wanted.source)
     plugins.shared.install(_AskTheSource)
-    answer = plugins.shared.hook.nanolstm_load_data(request=wanted)
+    try:
+        answer = plugins.shared.hook.nanolstm_load_data(request=wanted)
+    except NanolstmError:
+        raise
+    except Exception as error:  # a source's own faults are named below, so this is a plugin around it
+        around = [p.name for p in plugins.shared.plugins.values() if "nanolstm_load_data" in p.hooks]
+        text = " ".join(str(error).split())
+        raise PluginError(
+            f"nanolstm_load_data of a plugin ({', '.join(around)}) failed: {type(error).__name__}: {text}"
+        ) from error
     if isinstance(answer, SequenceData):
         return _check_sequences(answer, wanted.source)
     return check_frame(answer, source=wanted.source, columns=wanted.columns, missing=wanted.missing)

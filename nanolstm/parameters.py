@@ -79,12 +79,30 @@ def assign(view: Array, value: Any, name: str) -> None:
             f"{view.shape}); convert it with .astype({view.dtype.name!r})"
         )
     try:
-        array = np.asarray(value, dtype=view.dtype)
-    except (TypeError, ValueError):
-        raise InputError(f"{name}: {value!r} is no array of numbers of shape {view.shape}") from None
+        array = np.asarray(value)
+    except ValueError:  # lists of unequal length
+        array = np.asarray(None)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{name}: {value!r} is no array of numbers of shape {view.shape}")
     if array.shape != view.shape:
         raise InputError(
             f"{name}: an array of shape {array.shape} was assigned to a parameter of shape {view.shape}"
             + (f"; to set all to one number write parameters[{name!r}][...] = {value}" if array.shape == () else "")
         )
     view[...] = array
+
+
+class HasParameters:
+    """An object whose parameters are attributes; assigning to one copies into the buffer that the cell trains."""
+
+    def _hold(self, name: str, value: Any, key: str) -> None:
+        """Make `value` (a view of the buffer, or what stands in for it) the attribute `name`, the parameter `key`."""
+        self.__dict__[name] = value
+        self.__dict__.setdefault("_held", {})[name] = key
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        held = self.__dict__.get("_held", {})
+        if name in held:
+            assign(self.__dict__[name], value, held[name])
+        else:
+            object.__setattr__(self, name, value)

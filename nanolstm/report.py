@@ -77,7 +77,7 @@ class Report:
         steps = "sequences" if isinstance(self.data, SequenceData) else "steps"
         scores = Table(
             "",
-            f"{self.loss}, scaled",
+            str(self.loss) if isinstance(self.data, SequenceData) else f"{self.loss}, scaled",
             title=f"Scores: {self.evaluation.protocol} protocol, {facts['scored']:,} {steps}",
             title_justify="left",
         )

@@ -82,9 +82,12 @@ class _Resolver:
         return Anatomy(self.arguments, self.states, feeds, noises, gates, params, self.parameters)
 
     def _check_arguments(self) -> None:
+        for name in self.arguments:
+            if name in ("lengths", "resets", "initial", "return_state"):
+                raise CellError(f"{self.name}: the argument {name!r} of step bears the name of an argument of a model")
         for name, field in self.fields.items():
             argument = isinstance(field, StateField | FeedField | NoiseField)
-            word = type(field).__name__.removesuffix("Field").lower()
+            word = _word(field)
             if argument and name not in self.arguments:
                 raise CellError(
                     f"{self.name}: {word} {name!r} is declared, but step({', '.join(('self', 'x', *self.arguments))}) "
@@ -122,9 +125,12 @@ class _Resolver:
         return tuple(self.number(part, where) for part in (size if isinstance(size, tuple) else (size,)))
 
     def _probability(self, name: str, p: float | str) -> float:
-        value = getattr(self.cell, p) if isinstance(p, str) else p
-        if not 0.0 <= value <= 1.0:
-            raise CellError(f"{self.name}: noise {name!r} has probability {value!r}; expected 0 to 1")
+        if isinstance(p, str) and not hasattr(self.cell, p):
+            known = settings_of(type(self.cell))
+            raise CellError(f"{self.name}: noise {name!r} has probability {p!r}; {nearest(p, known, 'fields')}")
+        value: Any = getattr(self.cell, p) if isinstance(p, str) else p
+        if not isinstance(value, int | float | np.number) or not 0.0 <= value <= 1.0:
+            raise CellError(f"{self.name}: noise {name!r} has probability {value!r}; expected a number from 0 to 1")
         return float(value)
 
     def _param(self, field: ParamField, where: str, size: int | None = None) -> ParameterAnatomy:
@@ -153,15 +159,30 @@ class _Resolver:
             keys["b"], _ = self._follow(name, "b")
             if keys["b"] == f"{name}.b":
                 self.parameters[keys["b"]] = ParameterAnatomy((size,), inits.get("b", 0.0), field.frozen)
+        for f in fields_of(field.kind):
+            if KEY in f.metadata:
+                self._param_of_kind(name, field, f, keys, inits)
         for word in inits:
             if word not in (*keys, "*"):
                 raise CellError(f"{self.name}: gate {name!r} has init for {word!r}: {nearest(word, [*keys, '*'])}")
-        for f in fields_of(field.kind):
-            if isinstance(f.metadata.get(KEY), ParamField):
-                own = keys[f.name] = f"{name}.{f.name}"
-                parameter = self._param(f.metadata[KEY], f"param {own!r}", size)
-                self.parameters[own] = attrs.evolve(parameter, frozen=parameter.frozen or field.frozen)
         return GateAnatomy(field.kind, field.activation, size, tuple(products), keys, field.options)
+
+    def _param_of_kind(
+        self, name: str, field: GateField, f: attrs.Attribute[Any], keys: dict[str, str], inits: Mapping[str, Any]
+    ) -> None:
+        kind = field.kind.__name__
+        if not isinstance(f.metadata[KEY], ParamField):
+            word = _word(f.metadata[KEY])
+            raise CellError(f"{kind}: {f.name!r} is a {word}, which only a cell can have; a gate declares params")
+        if f.name in keys:
+            raise CellError(
+                f"{self.name}: gate {name!r} has a weight {f.name!r}, and its kind {kind} a param of that name"
+            )
+        own = keys[f.name] = f"{name}.{f.name}"
+        declared = self._param(f.metadata[KEY], f"param {own!r}", self.sizes[name])
+        self.parameters[own] = attrs.evolve(
+            declared, init=inits.get(f.name, declared.init), frozen=declared.frozen or field.frozen
+        )
 
     def _follow(self, gate: str, weight: str) -> tuple[str, Any]:
         """The key under which a weight stands, through all that it is tied to, and its form; None if it is left out."""
@@ -171,7 +192,7 @@ class _Resolver:
         if isinstance(form, Tied) or (len(seen) > 1 and (not form or (form is True) != (weight == "b"))):
             raise CellError(
                 f"{self.name}: {seen[0]} is tied to {seen[-1]!r}, which is no weight that it could share: "
-                f"{nearest(seen[-1], self._tieable(weight == 'b'))}"
+                f"{nearest(seen[-1], [key for key in self._tieable(weight == 'b') if key not in seen])}"
             )
         own, other = self.sizes[gate], self.sizes[seen[-1].partition(".")[0]]
         if own != other:
@@ -230,6 +251,11 @@ class _Resolver:
                 return (size, product.width)
 
 
+def _word(field: Any) -> str:
+    """The word of the cell language that declares `field`."""
+    return type(field).__name__.removesuffix("Field").lower()
+
+
 def step_arguments(cls: type[Cell]) -> tuple[str, ...]:
     """The names of the arguments of `cls.step` after `x`.
 
@@ -238,6 +264,8 @@ def step_arguments(cls: type[Cell]) -> tuple[str, ...]:
     """
     parameters = list(inspect.signature(cls.step).parameters.values())
     wanted = f"{cls.__name__}.step must read `def step(self, x, h, ...)`: the input, then the states by name"
+    if isinstance(inspect.getattr_static(cls, "step"), staticmethod | classmethod):
+        raise CellError(f"{wanted}; it is no plain method")
     if len(parameters) < 2 or any(p.kind is not p.POSITIONAL_OR_KEYWORD for p in parameters):
         raise CellError(f"{wanted}; it reads `def step{inspect.signature(cls.step)}`")
     for p in parameters:

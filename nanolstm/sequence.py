@@ -122,6 +122,7 @@ class Sequence:
                     f"Sequence: cell {i + 1} ({type(above).__name__}) has inputs={above.inputs}, and cell {i} "
                     f"({type(below).__name__}) below it has {below.outputs} outputs{both}; they must be equal"
                 )
+        self._check_feeds()
         if self.readout is not None:
             width = wide * self.cells[-1].outputs
             self.top = Readout(inputs=width, hidden=self.readout, dtype=self.dtype, rng=rng)
@@ -178,7 +179,7 @@ class Sequence:
             feeds: further inputs that a cell declares, by name: (T,) or (B, T), with a last axis where they are wider.
 
         Returns:
-            y, (T, N) or (B, T, N); a new array each time.
+            y, (T, N) or (B, T, N), a new array each time; with `return_state=True` (y, state).
 
         Raises:
             InputError: see above; the text says what came and what was expected.
@@ -218,6 +219,16 @@ class Sequence:
     def feeds(self) -> dict[str, FeedAnatomy]:
         """Every input beside x by name; a name that several cells declare is one input."""
         return {name: f for part in self.parts() for name, f in part.cell.anatomy.feeds.items()}
+
+    def _check_feeds(self) -> None:
+        known = self.feeds()
+        for part in self.parts():
+            for name, feed in part.cell.anatomy.feeds.items():
+                if feed != known[name]:
+                    raise InputError(
+                        f"Sequence: the feed {name!r} is declared differently by its cells, {feed} and {known[name]}; "
+                        "a name is one input for all of them"
+                    )
 
     def _own_rng(self) -> RandomSource | None:
         own = self.cells[0].rng

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import traceback
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,47 +21,88 @@ def start_states(cell: Cell, batch: tuple[int, ...] = ()) -> dict[str, Array]:
     """The states that `cell` starts from, by name, each `batch` + its own shape.
 
     Raises:
-        CellError: a start that does not fit its state's shape.
+        CellError: a start that does not fit its state's shape, or is no number.
     """
     states = {}
     for name, part in cell.anatomy.states.items():
-        start = np.asarray(part.start, cell.dtype)
-        if start.shape not in ((), part.shape):
+        start = np.asarray(part.start)
+        if start.dtype.kind not in "iuf" or start.shape not in ((), part.shape) or np.isnan(start).any():
             raise CellError(
-                f"{type(cell).__name__}: state {name!r} has shape {part.shape} and starts at an array of shape "
-                f"{start.shape}; give a number or an array of its shape"
+                f"{type(cell).__name__}: state {name!r} has shape {part.shape} and starts at {part.start!r}; give a "
+                "number or an array of its shape, without NaN"
             )
-        states[name] = np.array(np.broadcast_to(start, (*batch, *part.shape)))
+        states[name] = np.array(np.broadcast_to(start.astype(cell.dtype), (*batch, *part.shape)))
     return states
 
 
-def advance(cell: Cell, x: Array, arguments: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-    """One step: the output and the new states by name. `arguments` are those of `step` after `x`, in its order."""
-    return check_result(cell, cell.step(x, *arguments.values()), arguments)
+def read_only(value: Array) -> Array:
+    """A view that a step cannot write to: `h += a` would change what an earlier step returned."""
+    view = value.view()
+    view.flags.writeable = False
+    return view
 
 
-def check_result(cell: Cell, result: Any, arguments: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-    """What `step` returned for `arguments`, as the output and the new states by name.
+@contextlib.contextmanager
+def told_where(cell: Cell, t: int | None = None) -> Iterator[None]:
+    """Add to whatever `step` raises in which cell, and at which time step, it was.
 
     Raises:
-        CellError: another number of states than `step` takes, or one of another shape.
+        CellError: the step writes into an array that it was given.
     """
-    name, states = type(cell).__name__, cell.anatomy.states
-    wanted = ", ".join(("output", *states))
+    name = type(cell).__name__
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ValueError) and "read-only" in str(error):
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            raise CellError(
+                f"{name}.step writes into an array that it was given ({line.filename}:{line.lineno}: {line.line}); "
+                "make a new one: `h = h + a` for `h += a`, np.where for an assignment to some elements"
+            ) from None
+        when = "in the step from zeros that a cell takes when it is made" if t is None else f"at time step {t}"
+        error.add_note(f"in {name}.step, {when}")
+        raise
+
+
+def check_result(cell: Cell, x: Array, result: Any) -> tuple[Array, dict[str, Array]]:
+    """What `step` returned for `x`, as the output and the new states by name, in the cell's dtype.
+
+    Raises:
+        CellError: another number of states than `step` takes, a shape that is not declared, or no real numbers.
+    """
+    states = cell.anatomy.states
+    wanted = f"`return {', '.join(('output', *states))}`"
     if not states and not isinstance(result, tuple):
         result = (result,)
     if not isinstance(result, tuple) or len(result) != 1 + len(states):
         came = f"{len(result)} values" if isinstance(result, tuple) else f"one {type(result).__name__}"
-        raise CellError(f"{name}.step returned {came}; expected `return {wanted}`")
-    new = dict(zip(states, result[1:], strict=True))
-    for state, value in new.items():
-        if np.shape(value) != np.shape(arguments[state]):
-            raise CellError(
-                f"{name}.step was given state {state!r} of shape {np.shape(arguments[state])} and returned it with "
-                f"shape {np.shape(value)}; expected `return {wanted}` with unchanged shapes"
-            )
-    # Values are cast at the boundary of the step, so that a stray float64 constant cannot widen a float32 run.
-    return np.asarray(result[0], cell.dtype), {state: np.asarray(v, cell.dtype) for state, v in new.items()}
+        raise CellError(f"{type(cell).__name__}.step returned {came}; expected {wanted}")
+    batch = x.shape[:-1]
+    # In the trial step of a new cell the width of the output is not known yet.
+    width = (cell.outputs,) if "outputs" in cell.__dict__ else np.shape(result[0])[-1:]
+    y = _fitted(cell, result[0], (*batch, *width), "the output", wanted)
+    return y, {
+        name: _fitted(cell, value, (*batch, *part.shape), f"state {name!r}", wanted)
+        for (name, part), value in zip(states.items(), result[1:], strict=True)
+    }
+
+
+def _fitted(cell: Cell, value: Any, shape: tuple[int, ...], what: str, wanted: str) -> Array:
+    """`value` with exactly `shape`, in the cell's dtype, so that a stray float64 constant cannot widen a float32 run.
+
+    What does not depend on the example may come without the batch axis.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise CellError(
+            f"{type(cell).__name__}.step returned {what} of dtype {array.dtype}; expected real numbers (a complex "
+            "number is two of them, its real and its imaginary part)"
+        )
+    if array.shape not in (shape, shape[1:]) or (array.shape == () != shape):
+        raise CellError(
+            f"{type(cell).__name__}.step returned {what} with shape {array.shape}; expected {shape} and {wanted}"
+        )
+    return np.broadcast_to(array, shape).astype(cell.dtype, copy=False)
 
 
 def try_step(cell: Cell) -> int:
@@ -72,36 +115,30 @@ def try_step(cell: Cell) -> int:
     given: dict[str, Array] = start_states(cell)
     given |= {feed: np.full(f.size, f.default or 0.0, cell.dtype) for feed, f in part.feeds.items()}
     given |= {noise: np.full(n.size, n.p, cell.dtype) for noise, n in part.noises.items()}
-    arguments = {argument: given[argument] for argument in part.arguments}
-    with np.errstate(all="ignore"):  # zeros may be outside of what a step is for: 1 / x, log(x)
-        try:
-            result, found = call_with_locals(
-                type(cell).step, cell, np.zeros(cell.inputs, cell.dtype), *arguments.values()
-            )
-        except Exception as error:
-            error.add_note(f"in the step from zeros that {name}(...) takes to find its outputs")
-            raise
-    y, new = check_result(cell, result, arguments)
-    _refuse_permuted(name, dict(zip(part.states, result[1:], strict=True)) if new else {}, found)
+    x, arguments = np.zeros(cell.inputs, cell.dtype), [read_only(given[argument]) for argument in part.arguments]
+    with np.errstate(all="ignore"), told_where(cell):  # zeros may be outside of what a step is for: 1 / x, log(x)
+        result, found = call_with_locals(type(cell).step, cell._reading(), read_only(x), *arguments)
+    y, _ = check_result(cell, x, result)
+    if part.states:
+        _refuse_permuted(name, dict(zip(part.states, result[1:], strict=True)), found)
     if y.ndim != 1:
-        raise CellError(
-            f"{name}.step returned an output of shape {y.shape} for one example; expected one axis of features, (N,)"
-        )
+        raise CellError(f"{name}.step returned an output of shape {y.shape} for one example; expected features, (N,)")
     return y.size
 
 
 def _refuse_permuted(name: str, new: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Refuse `return y, c, h` from `step(self, x, h, c)`: two states that hold each other's local variables.
+    """Refuse `return y, c, h` from `step(self, x, h, c)`: states that hold each other's local variables in a ring.
 
-    A state that takes another's old value (a delay) is no such pair, for the other one then holds something new.
+    A state that takes another's old value (a delay) closes no ring, for somewhere something new comes in.
     """
-    holds = {
-        s: [t for t in new if t != s and t in found and new[s] is found[t] and new[s] is not found[s]] for s in new
-    }
-    for s, others in holds.items():
-        for t in others:
-            if s in holds[t]:
-                raise CellError(
-                    f"{name}.step returns its states in another order than it takes them: {t!r} stands in the place of "
-                    f"{s!r}; expected `return output, {', '.join(new)}`"
-                )
+    holds = {s: t for s in new for t in new if t in found and new[s] is found[t] and new[s] is not found[s]}
+    for first in holds:
+        ring, state = [first], holds[first]
+        while state in holds and state not in ring:
+            ring.append(state)
+            state = holds[state]
+        if state == first:
+            raise CellError(
+                f"{name}.step returns its states in another order than it takes them: {holds[first]!r} stands in the "
+                f"place of {first!r}; expected `return output, {', '.join(new)}`"
+            )

@@ -2,8 +2,8 @@
 
 In README.md and docs/*.md every fenced block counts, by its language:
 
-- `python`: the blocks of a page run in order and share their names; one with `title="name.py"` is written to that file
-  first, so that a later block or command can import it.
+- `python`: the blocks of a page run in order and share their names, and one that prints is followed by what it prints;
+  one with `title="name.py"` is written to that file first, so that a later block or command can import it.
 - `bash`: lines that start with `nanolstm` or `python` run in the same folder and must succeed; set-up lines must be
   ones that the project promises, and are not run.
 - `text`: directly below a block of the two above it is what that block prints, with `...` for what is left out;
@@ -31,6 +31,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,8 +148,10 @@ def check_toml(block: Block, files: dict[str, str]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working folder whose modules can be imported, and plugins of its own."""
+    """An empty working folder whose modules can be imported, plugins of its own, and a module to run examples in."""
     before = set(sys.modules)
+    # A real module: the classes of an example can then be pickled, as those of a script can.
+    monkeypatch.setitem(sys.modules, "example", types.ModuleType("example"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(plugins, "shared", plugins.PluginHouse())
@@ -162,9 +165,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_every_block_of_a_page_runs_and_prints_what_the_page_says(page: Path, folder: Path) -> None:
     blocks = blocks_of(page.read_text(encoding="utf-8"), page)
     files = {block.title: block.text for block in blocks if block.title}
-    names: dict[str, object] = {"__name__": "__main__"}
+    names = vars(sys.modules["example"])
     printed: str | None = None
-    for block in blocks:
+    for block, below in itertools.zip_longest(blocks, blocks[1:]):
         if block.title and block.language in ("python", "csv"):
             path = folder / block.title
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +176,8 @@ def test_every_block_of_a_page_runs_and_prints_what_the_page_says(page: Path, fo
         match block.language:
             case "python":
                 printed = run_python(block, names)
+                shown = below and below.follows and below.language == "text"
+                assert shown or not printed, f"{block} prints\n{printed}\nand the page does not show it"
             case "bash":
                 printed = run_commands(block, folder)
             case "text" if block.follows and printed is not None:
@@ -209,7 +214,7 @@ def test_the_example_of_a_docstring_runs(text: str, folder: Path, request: pytes
     place = request.node.callspec.id
     for block in blocks_of(text, Path(place)):
         assert block.language == "python", f"{place}: a block of language {block.language!r}; nothing would check it"
-        run_python(block, {"__name__": "__main__"})
+        run_python(block, vars(sys.modules["example"]))
     if ">>>" in text:
         names = vars(importlib.import_module(place.rpartition(".")[0])).copy()
         said = io.StringIO()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
@@ -13,6 +13,10 @@ from nanolstm.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+
+def _columns(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _date(value: str | dt.date | None) -> dt.date | None:
@@ -41,8 +45,8 @@ class DataRequest:
         symbol: what to load, in the source's own terms: a ticker, a path, the name of a task.
         start: the first day, inclusive (a date or `YYYY-MM-DD`); None for as early as there is.
         end: the day after the last one, exclusive, as in yfinance; None for as late as there is.
-        columns: the columns that will be used, in this order; empty for all. A source may read more; the rest is
-            dropped before the data is checked.
+        columns: the columns that will be used (one name, or several in order); empty for all. A source may read more;
+            the rest is dropped before the data is checked.
         missing: what happens to rows with missing values: `"error"`, `"drop"` (the row) or `"ffill"` (the last value
             is carried forward; never one from the future).
         refresh: ask the source anew even where an earlier answer is kept.
@@ -57,7 +61,7 @@ class DataRequest:
     symbol: str | None = None
     start: dt.date | None = attrs.field(default=None, converter=_date)
     end: dt.date | None = attrs.field(default=None, converter=_date)
-    columns: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    columns: tuple[str, ...] = attrs.field(default=(), converter=_columns)
     missing: Literal["error", "drop", "ffill"] = "error"
     refresh: bool = False
     timeout: float | None = None

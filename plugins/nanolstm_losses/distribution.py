@@ -48,7 +48,7 @@ def quantile(prediction: Array, target: Array, *, q: float | Sequence[float] = 0
 
 
 def _levels(q: float | Sequence[float]) -> list[float]:
-    candidates: list[Any] = list(np.ravel(q))
+    candidates: list[Any] = np.ravel(q).tolist()
     if not candidates:
         raise InputError("quantile(q=()): at least one quantile is needed, for example q=0.9 or q=(0.1, 0.5, 0.9)")
     for level in candidates:

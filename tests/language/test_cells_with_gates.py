@@ -1,4 +1,4 @@
-"""Published cells of the LSTM and GRU families, written as their users would write them, against their equations."""
+"""Published cells of the LSTM and GRU families, against their equations."""
 
 import numpy as np
 import pytest

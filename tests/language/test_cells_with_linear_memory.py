@@ -1,4 +1,4 @@
-"""Published cells with linear, diagonal or fixed recurrences, as their users would write them, against their equations."""
+"""Published cells with linear, diagonal or fixed recurrences, against their equations."""
 
 import numpy as np
 import pytest

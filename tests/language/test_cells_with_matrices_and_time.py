@@ -1,4 +1,4 @@
-"""Published cells with heads, matrix memories and irregular time, as users would write them, against their equations."""
+"""Published cells with heads, matrix memories and irregular time, against their equations."""
 
 import numpy as np
 import pytest
@@ -136,7 +136,8 @@ def mlstm_by_hand(p, K, xs):
     C, n, m = np.zeros((K, K)), np.zeros((K, 1)), -np.inf
     for x in xs[:, :, None]:
         q, k, v, i, f, o = (
-            p[f"{name}.U"] @ x + p[f"{name}.b"][:, None] for name in "query key value input forget output".split()
+            p[f"{name}.U"] @ x + p[f"{name}.b"][:, None]
+            for name in ["query", "key", "value", "input", "forget", "output"]
         )
         k = k / K**0.5
         C = np.exp(f) * C + np.exp(i) * v @ k.T
@@ -171,9 +172,7 @@ def ltc_by_hand(p, K, xs, dt):
 def phased_by_hand(p, K, xs, time):
     h, c = np.zeros(K), np.zeros(K)
     for x, now in zip(xs, time, strict=True):
-        i, f, o, g = (
-            p[f"{n}.U"] @ x + p[f"{n}.W"] @ h + p[f"{n}.b"] for n in ("input", "forget", "output", "new")
-        )
+        i, f, o, g = (p[f"{n}.U"] @ x + p[f"{n}.W"] @ h + p[f"{n}.b"] for n in ("input", "forget", "output", "new"))
         c_new = s(f) * c + s(i) * np.tanh(g)
         h_new = s(o) * np.tanh(c_new)
         for k in range(K):

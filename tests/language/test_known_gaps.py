@@ -1,0 +1,305 @@
+"""What the language ought to do and does not yet. A test here that begins to pass fails: move it to its own file."""
+
+import contextlib
+import copy
+
+import attrs
+import numpy as np
+import pytest
+
+import nanolstm as nl
+from nanolstm import Array, Cell, Gate, State, absent, feed, gate, noise, param, sigmoid, state
+from nanolstm.cells import ToyLSTM
+from nanolstm.errors import CellError, InputError, NanolstmError
+
+
+class InPlace(Cell):
+    h: State = state(start=5.0)
+
+    def step(self, x, h):
+        h += x
+        return h, h
+
+
+class Mixing(Cell):
+    A: Array = param(("hidden", "hidden"), nl.normal())
+
+    def step(self, x, h):
+        h = np.tanh(self.A @ h + x)
+        return h, h
+
+
+X = np.random.default_rng(0).normal(size=(3, 4, 3))
+
+
+# A step that writes into what it was given: refused, or without harm
+
+
+def test_a_step_that_writes_into_x_does_not_change_the_callers_array():
+    class C(Cell):
+        def step(self, x, h):
+            x *= 2
+            return x, h
+
+    x = np.ones((4, 1))
+    with contextlib.suppress(NanolstmError, ValueError):
+        nl.Sequence(C(inputs=1, hidden=1))(x)
+    assert (x == 1).all()
+
+
+def test_a_state_that_is_written_in_place_is_recorded_at_each_step_or_refused():
+    try:
+        rec = nl.Sequence(InPlace(inputs=1, hidden=1)).record(np.ones((4, 1)))
+    except (NanolstmError, ValueError):
+        return
+    assert rec["h"][:, 0].tolist() == [6, 7, 8, 9]
+
+
+def test_a_state_that_is_written_in_place_does_not_move_the_start_that_resets_restore_or_is_refused():
+    try:
+        y = nl.Sequence(InPlace(inputs=1, hidden=1))(np.ones((4, 1)), resets=np.array([False, False, True, False]))
+    except (NanolstmError, ValueError):
+        return
+    assert y[:, 0].tolist() == [6, 7, 6, 7]
+
+
+# A step that mixes the batch
+
+
+def test_a_first_batch_of_equal_examples_does_not_let_a_mixing_step_through_for_good():
+    model = nl.Sequence(Mixing(inputs=3, hidden=3, rng=0))
+    with contextlib.suppress(CellError):
+        model(np.zeros((3, 4, 3)))
+    with pytest.raises(CellError, match="mixes the examples"):
+        model(X)
+
+
+def test_a_mixing_step_is_refused_in_batches_of_one_time_step_too():
+    model = nl.Sequence(Mixing(inputs=3, hidden=3, rng=0))
+    with pytest.raises(CellError, match="mixes the examples"):
+        model(X[:, :1], initial={"h": X[:, 1]})
+
+
+def test_an_output_of_another_width_in_a_batch_is_refused():
+    class C(Cell):
+        def step(self, x, h):
+            return (h if h.ndim == 1 else h[..., :1]), h
+
+    with pytest.raises(CellError, match="output"):
+        nl.Sequence(C(inputs=3, hidden=3))(X)
+
+
+def test_three_states_that_are_returned_turned_round_are_refused():
+    class C(Cell):
+        def step(self, x, h, c, n):
+            h, c, n = h + 1, c + 2, n + 3
+            return h, c, n, h
+
+    with pytest.raises(CellError, match="another order"):
+        C(inputs=2, hidden=3)
+
+
+# Names that collide
+
+
+@pytest.mark.parametrize("name", ["b", "name", "activation", "products", "owner"])
+def test_a_weight_cannot_bear_the_name_of_a_gates_own_attribute(name):
+    def make():
+        class C(Cell):
+            g: Gate = gate(np.tanh, **{name: "x"})
+
+            def step(self, x, h):
+                h = self.g(x, h, x)
+                return h, h
+
+        return C(inputs=3, hidden=3)
+
+    with pytest.raises(CellError, match=name):
+        make()
+
+
+def test_a_kinds_parameter_cannot_bear_the_name_of_a_gates_own_attribute():
+    def make():
+        class Kind(Gate):
+            size: Array = param("size", 1.0)
+
+        return names_of(Kind)
+
+    with pytest.raises(CellError, match="'size'"):
+        make()
+
+
+def test_a_kinds_parameter_cannot_bear_the_name_of_a_weight():
+    class Kind(Gate):
+        U: Array = param("size", 1.0)
+
+    class C(Cell):
+        g: Gate = gate(np.tanh, kind=Kind)
+
+        def step(self, x, h):
+            return self.g(x, h), h
+
+    with pytest.raises(CellError, match="U"):
+        C(inputs=3, hidden=3)
+
+
+@pytest.mark.parametrize("name", ["lengths", "resets", "initial", "return_state"])
+def test_a_feed_cannot_bear_the_name_of_an_argument_of_a_call(name):
+    body = {"__annotations__": {name: Array}, name: feed(default=1.0)}
+    exec(f"def step(self, x, h, {name}): return h, h", body)
+    with pytest.raises(CellError, match=name):
+        type(Cell)("C", (Cell,), body)(inputs=2, hidden=3)
+
+
+# Words that are ignored
+
+
+def test_a_setting_that_is_overridden_without_its_annotation_is_taken_or_refused():
+    class Base(Cell):
+        depth: int = 2
+
+        def step(self, x, h):
+            return h, h
+
+    try:
+
+        class Deep(Base):
+            depth = 5
+
+        made = Deep(inputs=2, hidden=3)
+    except CellError:
+        return
+    assert made.depth == 5
+
+
+def test_absent_for_what_was_never_there_is_refused():
+    with pytest.raises(CellError, match="forgte"):
+        type(Cell)("C", (ToyLSTM,), {"forgte": absent})(inputs=2, hidden=3)
+
+
+def test_a_method_in_the_place_of_an_inherited_gate_is_refused():
+    with pytest.raises(CellError, match="forget"):
+        type(Cell)("C", (ToyLSTM,), {"forget": lambda self, x, h: 1.0})(inputs=2, hidden=3)
+
+
+def test_two_cells_whose_feed_of_one_name_has_two_sizes_are_refused():
+    class One(Cell):
+        dt: Array = feed()
+
+        def step(self, x, h, dt):
+            return h + dt, h
+
+    class Two(Cell):
+        dt: Array = feed(2)
+
+        def step(self, x, h, dt):
+            return h + dt[..., :1], h
+
+    with pytest.raises(InputError, match="dt"):
+        nl.Sequence([One(inputs=2, hidden=2), Two(inputs=2, hidden=2)])(np.ones((5, 2)), dt=np.ones((5, 2)))
+
+
+# Kinds of gates, which ought to be declared as cells are
+
+
+class Gained(Gate):
+    gain: Array = param("size", nl.normal())
+    shift: Array = param("size", nl.normal())
+
+
+def names_of(kind):
+    class C(Cell):
+        g: Gate = gate(np.tanh, kind=kind, bias=False)
+
+        def step(self, x, h):
+            return self.g(x, h), h
+
+    return list(C(inputs=2, hidden=3).parameters)
+
+
+def test_a_kinds_overridden_parameter_keeps_its_place():
+    class Kind(Gained):
+        gain: Array = param("size", 1.0)
+
+    assert names_of(Kind) == ["g.U", "g.W", "g.gain", "g.shift"]
+
+
+def test_absent_takes_a_parameter_from_a_kind():
+    class Kind(Gained):
+        gain = absent
+
+    assert names_of(Kind) == ["g.U", "g.W", "g.shift"]
+
+
+def test_a_decorator_of_attrs_on_a_kind_is_refused():
+    with pytest.raises(CellError, match="attrs"):
+        names_of(attrs.define(type(Gate)("Kind", (Gate,), {"__annotations__": {"a": Array}, "a": param("size", 1.0)})))
+
+
+def test_a_kinds_parameter_without_an_annotation_is_refused_in_our_words():
+    with pytest.raises(CellError, match="annotation"):
+
+        class Kind(Gate):
+            gain = param("size", 1.0)
+
+
+def test_a_state_in_a_kind_is_refused():
+    def make():
+        class Kind(Gate):
+            m: State = state()
+
+        return names_of(Kind)
+
+    with pytest.raises(CellError, match="'m'"):
+        make()
+
+
+# Raw errors, and values that pass
+
+
+@pytest.mark.parametrize("value", ["dropp", None])
+def test_a_probability_that_names_nothing_is_refused_in_our_words(value):
+    class C(Cell):
+        drop: float = 0.1
+        mask: Array = noise(value)
+
+        def step(self, x, h, mask):
+            return h, h
+
+    with pytest.raises(CellError, match="mask"):
+        C(inputs=2, hidden=3)
+
+
+@pytest.mark.parametrize("init", [["a", "b", "c"], lambda rng, shape: 1j * np.ones(shape)])
+def test_first_values_that_are_no_real_numbers_are_refused_under_their_name(init):
+    class C(Cell):
+        a: Array = param("hidden", init)
+
+        def step(self, x, h):
+            return h, h
+
+    with pytest.raises(InputError, match="a: "):
+        C(inputs=2, hidden=3)
+
+
+@pytest.mark.parametrize("value", [[None, None, None], ["1", "2", "3"]])
+def test_lists_of_what_is_no_number_are_not_assigned(value):
+    with pytest.raises(InputError, match="no array of numbers"):
+        ToyLSTM(inputs=2, hidden=3).parameters["input.b"] = value
+
+
+def test_a_field_that_is_computed_from_others_survives_copying():
+    class C(Cell):
+        heads: int = 2
+        width: int = attrs.field(init=False)
+        A: Array = param("width", 1.0)
+        g: Gate = gate(sigmoid, size="width")
+
+        @width.default
+        def _width(self):
+            return self.hidden // self.heads
+
+        def step(self, x, h):
+            return self.g(x, h), h
+
+    assert copy.deepcopy(C(inputs=2, hidden=6)).width == 3
