@@ -52,13 +52,20 @@ def build() -> typer.Typer:
 
     for command in (run, list_plugins, list_cells, list_sources, list_losses):
         app.command(name=command.__name__.removeprefix("list_"))(command)
-    own = {command.name for command in app.registered_commands}
+    owners = {str(command.name): "nanolstm" for command in app.registered_commands}
     for plugin, theirs in plugins.shared.offers("nanolstm_register_commands", typer.Typer):
-        names = {c.name or (c.callback and c.callback.__name__.replace("_", "-")) for c in theirs.registered_commands}
-        if names & own:
-            plugins.shared.leave_out(plugin, f"its command {min(names & own, key=str)!r} is there already")
+        try:
+            names = sorted(typer.main.get_group(theirs).commands)
+        except Exception as error:  # noqa: BLE001  (Typer reads a command's annotations only now)
+            plugins.shared.leave_out(plugin, error)
             continue
-        own |= names
+        taken = [name for name in names if name in owners]
+        if taken:
+            plugins.shared.leave_out(plugin, f"its command {taken[0]!r} is there already, from {owners[taken[0]]}")
+            continue
+        owners |= dict.fromkeys(names, f"plugin {plugin}")
+        if names:
+            plugin.registered["commands"] = names
         app.registered_commands += theirs.registered_commands
         app.registered_groups += theirs.registered_groups
     return app
@@ -98,6 +105,8 @@ def run(
 
         check_picture(plot)
     columns = tuple(name.strip() for name in features.split(",") if name.strip())
+    if not columns:
+        raise InputError(f"--features {features!r} names no column; write them with commas: 'Adj Close,Volume'")
     wanted = _request(
         symbol, source, start, end, columns=tuple(dict.fromkeys((*columns, target))), missing=missing, refresh=refresh
     )
@@ -234,6 +243,8 @@ def _load(request: DataRequest, *, fall_back: bool) -> tuple[DataRequest, Data, 
         return request, load_data(attrs.evolve(request, timeout=PATIENCE)), None
     except SourceUnavailableError as error:
         sample = attrs.evolve(request, source="sample", start=None, end=None)
+        if "sample" not in plugins.shared.registry("sources"):
+            raise
         data = load_data(sample)
         reason = " ".join(str(error).split())
         sys.stderr.write(f"nanolstm: Yahoo did not answer, so this is the shipped sample, AAPL 2000-2013 ({reason})\n")
@@ -296,7 +307,9 @@ def _switch_plugins(line: list[str]) -> list[str]:
     if "" in wanted:
         raise PluginError("-p needs the name of a module, or no:NAME to switch a plugin off")
     plugins.shared.disable(*(name[3:] for name in wanted if name.startswith("no:")))
-    sys.path.insert(0, str(Path.cwd()))  # a plugin, or a cell for --cell module:Class, may be a file in this folder
+    # A plugin, or a cell for --cell module:Class, may be a file in this folder. It comes last, so that no other file
+    # that happens to lie there takes the place of a library.
+    sys.path.append(str(Path.cwd()))
     for name in wanted:
         if not name.startswith("no:"):
             plugins.shared.import_plugin(name)

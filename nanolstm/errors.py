@@ -33,6 +33,10 @@ class PluginWarning(UserWarning):
     """A plugin is broken and was left out; the rest goes on."""
 
 
+class LossError(NanolstmError):
+    """A loss fails itself, on arrays that it should be able to take."""
+
+
 class DataError(NanolstmError):
     """A source could not answer, or answered with data that cannot be used."""
 

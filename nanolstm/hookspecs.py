@@ -43,13 +43,15 @@ class RegisterLoss(Protocol):
         *,
         columns: int | Callable[..., int] = 1,
         classes: bool = False,
+        in_target_units: bool = True,
     ) -> None:
         """Register a plain NumPy function of (prediction, target), each (n, N), to a scalar.
 
         `columns` is the number of prediction columns for each target column where it is not 1: a number, or a function
         of the loss's own parameters (quantiles: one column for each `q`). Such a prediction holds the columns of the
         first target, then those of the second, and so on. `classes=True` lets the target be integer classes (n,), which
-        arrive one-hot, (n, N).
+        arrive one-hot, (n, N). `in_target_units=False` says that not every column of the prediction is an estimate of
+        the target (a log variance is none): such a prediction is not turned into the data's own units.
         """
 
 

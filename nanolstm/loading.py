@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-import numpy as np
 
 from nanolstm import plugins
-from nanolstm.data.checks import check_frame
+from nanolstm.data.checks import check_frame, check_sequences
 from nanolstm.data.request import Data, DataRequest, SequenceData
-from nanolstm.errors import BadDataError, DataError, InputError, NanolstmError, PluginError, nearest
+from nanolstm.errors import DataError, InputError, NanolstmError, PluginError, nearest
 from nanolstm.hookspecs import hookimpl
 
 
@@ -58,14 +57,12 @@ def load_data(source: str | DataRequest, symbol: str | None = None, **request: A
         answer = plugins.shared.hook.nanolstm_load_data(request=wanted)
     except NanolstmError:
         raise
-    except Exception as error:  # a source's own faults are named below, so this is a plugin around it
-        around = [p.name for p in plugins.shared.plugins.values() if "nanolstm_load_data" in p.hooks]
+    except (Exception, SystemExit) as error:  # a source's own faults are named below, so this is a plugin around it
+        who = plugins.shared.culprits(error, "nanolstm_load_data")
         text = " ".join(str(error).split())
-        raise PluginError(
-            f"nanolstm_load_data of a plugin ({', '.join(around)}) failed: {type(error).__name__}: {text}"
-        ) from error
+        raise PluginError(f"nanolstm_load_data of plugin {who} failed: {type(error).__name__}: {text}") from error
     if isinstance(answer, SequenceData):
-        return _check_sequences(answer, wanted.source)
+        return check_sequences(answer, source=wanted.source)
     return check_frame(answer, source=wanted.source, columns=wanted.columns, missing=wanted.missing)
 
 
@@ -79,30 +76,8 @@ class _AskTheSource:
             return entry.value(request)  # type: ignore[no-any-return]
         except NanolstmError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             text = " ".join(str(error).split())
             raise DataError(
                 f"source {request.source!r} of plugin {entry.plugin} failed: {type(error).__name__}: {text}"
             ) from error
-
-
-def _check_sequences(data: SequenceData, source: str) -> SequenceData:
-    x, y = np.asarray(data.x), np.asarray(data.y)
-    if x.ndim != 3 or len(y) != len(x) or x.dtype.kind != "f":
-        raise BadDataError(
-            f"source {source!r}: x has shape {x.shape} and dtype {x.dtype}, y has shape {y.shape}; expected x (B, T, "
-            "M) of floats and y with B sequences"
-        )
-    for name, array in (("x", x), ("y", y)):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            bad = np.argwhere(~np.isfinite(array))
-            raise BadDataError(
-                f"source {source!r}: {name} is not finite at {tuple(map(int, bad[0]))} ({len(bad)} values)"
-            )
-    if data.lengths is not None:
-        lengths = np.asarray(data.lengths)
-        if lengths.shape != x.shape[:1] or lengths.min() < 1 or lengths.max() > x.shape[1]:
-            raise BadDataError(
-                f"source {source!r}: lengths {lengths.shape} must be {x.shape[:1]} ints from 1 to {x.shape[1]}"
-            )
-    return data

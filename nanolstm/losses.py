@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from nanolstm import plugins
-from nanolstm.errors import InputError, UnknownNameError, nearest
+from nanolstm.errors import InputError, LossError, NanolstmError, UnknownNameError, nearest
 from nanolstm.functions import Array
 
 
@@ -32,6 +32,8 @@ class Loss:
         parameters: what the function is given beside the arrays.
         columns: how many columns of the prediction go with one column of the target.
         classes: whether the target may be integer classes, which the function gets one-hot.
+        in_target_units: whether every column of the prediction is an estimate of the target, in its units.
+        plugin: the plugin that registered it.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Loss:
     parameters: Mapping[str, Any] = attrs.field(factory=dict)
     columns: int = 1
     classes: bool = False
+    in_target_units: bool = True
+    plugin: str = ""
 
     def __call__(self, prediction: Any, target: Any, *, lengths: Any = None) -> float:
         """The loss over all valid entries.
@@ -50,12 +54,22 @@ class Loss:
             lengths: (B,) ints: what lies beyond them in (B, T, N) does not count.
 
         Raises:
-            InputError: other shapes, or no valid entry.
+            InputError: other shapes, or no valid entry, or the function returns something that is not one number.
+            LossError: the function itself fails.
         """
         predicted, true = self.entries(prediction, target, lengths=lengths)
-        value = np.asarray(self.function(predicted, true, **self.parameters))
-        if value.shape != ():
-            raise InputError(f"loss {self} returned an array of shape {value.shape}; a loss returns one number")
+        try:
+            value = np.asarray(self.function(predicted, true, **self.parameters))
+        except NanolstmError:
+            raise
+        except Exception as error:
+            owner = f" of plugin {self.plugin}" if self.plugin else ""
+            raise LossError(
+                f"loss {self}{owner} failed: {type(error).__name__}: {' '.join(str(error).split())}"
+            ) from error
+        if value.shape != () or value.dtype.kind not in "biuf":
+            what = f"an array of shape {value.shape}" if value.shape else f"{value[()]!r}"
+            raise InputError(f"loss {self} returned {what}; a loss returns one number")
         return float(value)
 
     def entries(self, prediction: Any, target: Any, *, lengths: Any = None) -> tuple[Array, Array]:
@@ -89,7 +103,10 @@ class Loss:
                 raise InputError(
                     f"loss {self}: lengths {np.shape(lengths)} go with a prediction (B, T, N), not {predicted.shape}"
                 )
-            valid = np.arange(shape[1]) < np.asarray(lengths)[:, None]
+            ends = np.asarray(lengths)
+            if ends.dtype.kind not in "iu" or ends.min() < 0 or ends.max() > shape[1]:
+                raise InputError(f"loss {self}: lengths {lengths!r}; expected integers from 0 to {shape[1]}")
+            valid = np.arange(shape[1]) < ends[:, None]
             predicted, true = predicted[valid], true[valid]
         predicted, true = predicted.reshape(-1, width), true.reshape(-1, wanted[-1])
         if len(predicted) == 0:
@@ -123,9 +140,26 @@ def loss(text: str | Callable[..., Any]) -> Loss:
         return Loss(name=getattr(text, "__name__", "loss"), function=text)
     name, entry, parameters = plugins.lookup("losses", text)
     made = entry.value
-    known = list(inspect.signature(made.function).parameters)[2:]
+    known = list(inspect.signature(made.function).parameters.values())[2:]
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in known)
+    names = [p.name for p in known if p.kind is not p.VAR_KEYWORD]
     for key in parameters:
-        if key not in known:
-            raise UnknownNameError(f"loss {name!r} has no parameter {key!r}: {nearest(key, known, 'parameters')}")
+        if key not in names and not open_ended:
+            raise UnknownNameError(f"loss {name!r} has no parameter {key!r}; {nearest(key, names, 'parameters')}")
+    for p in known:
+        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name not in parameters:
+            raise InputError(f"loss {name!r} needs its parameter {p.name!r}: write {name}({p.name}=...)")
     columns = int(made.columns(**parameters)) if callable(made.columns) else made.columns
-    return Loss(name=name, function=made.function, parameters=parameters, columns=columns, classes=made.classes)
+    if columns < 1:
+        raise InputError(
+            f"loss {text!r} has {columns} columns of prediction for each of the target; expected at least 1"
+        )
+    return Loss(
+        name=name,
+        function=made.function,
+        parameters=parameters,
+        columns=columns,
+        classes=made.classes,
+        in_target_units=made.in_target_units,
+        plugin=str(entry.plugin),
+    )

@@ -31,8 +31,12 @@ def check_picture(path: Path) -> None:
     ending = path.suffix.lower().lstrip(".")
     if ending not in formats:
         raise InputError(f"{path}: no picture format {ending!r}; {nearest(ending, formats, 'formats')}")
-    if path.is_dir() or not path.parent.is_dir():
-        raise InputError(f"{path}: {'is a folder' if path.is_dir() else f'there is no folder {path.parent}'}")
+    try:
+        if path.is_dir() or not path.parent.is_dir():
+            raise InputError(f"{path}: {'is a folder' if path.is_dir() else f'there is no folder {path.parent}'}")
+        path.exists()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def draw_run(evaluation: Evaluation, gates: tuple[str, ...], *, title: str, unit: str) -> Figure:

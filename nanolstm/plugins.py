@@ -11,8 +11,10 @@ Environment:
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
@@ -37,6 +39,8 @@ class PluginHouse:
         self._disabled = set(disabled)
         self._strict = strict
         self._discover = discover
+        self._fatal: PluginError | None = None
+        self._causes: dict[str, BaseException] = {}
         self._modules: dict[str, Any] = {}
         self._registries: dict[str, Registry[Any]] = {}
         self._pm = pluggy.PluginManager("nanolstm")
@@ -49,32 +53,36 @@ class PluginHouse:
         return self._pm.hook
 
     def disable(self, *names: str) -> None:
-        """Leave plugins out; to be said before the first is loaded.
-
-        Raises:
-            PluginError: it is too late.
-        """
-        if self.plugins:
-            raise PluginError("plugins are loaded already; switch them off before nanolstm is first used")
+        """Leave plugins out; those that are loaded already are taken out again."""
         self._disabled.update(names)
+        for name in names:
+            if name in self.plugins:
+                self.plugins[name].status = "off"
+                self._withdraw(self.plugins[name])
 
     def load(self) -> None:
-        """Load every installed plugin, once."""
-        if not self._discover:
-            return
-        self._discover = False
-        for point in sorted(metadata.entry_points(group="nanolstm"), key=lambda p: (p.name, p.value)):
-            plugin = Plugin(name=point.name)
-            if point.dist is not None:
-                plugin.distribution, plugin.version = point.dist.name, point.dist.version
-            if point.name in self._disabled:
-                plugin.status = "off"
-                self.plugins[point.name] = plugin
-            else:
-                self._load_one(plugin, point.load)
-        unknown = self._disabled - self.plugins.keys()
-        if unknown:
-            self._warn(f"no plugin {sorted(unknown)[0]!r} to switch off: {nearest(min(unknown), self.plugins)}")
+        """Load every installed plugin, once.
+
+        Raises:
+            PluginError: one is broken, and the house is strict; every time.
+        """
+        if self._discover:
+            self._discover = False
+            broken = []
+            for point in sorted(metadata.entry_points(group="nanolstm"), key=lambda p: (p.name, p.value)):
+                plugin = Plugin(name=point.name)
+                if point.dist is not None:
+                    plugin.distribution, plugin.version = point.dist.name, point.dist.version
+                if point.name in self._disabled:
+                    plugin.status = "off"
+                    self.plugins[point.name] = plugin
+                elif not self._load_one(plugin, point.load):
+                    broken.append(plugin)
+            self._report(broken)
+            for name in sorted(self._disabled - self.plugins.keys()):
+                self._warn(f"no plugin {name!r} to switch off: {nearest(name, self.plugins)}")
+        if self._fatal is not None:
+            raise self._fatal
 
     def register(self, module: Any, name: str | None = None) -> Plugin:
         """Add a module, or any object with `@hookimpl` functions, as a plugin.
@@ -92,9 +100,10 @@ class PluginHouse:
         if name in self._disabled:
             plugin.status = "off"
             return self.plugins.setdefault(name, plugin)
-        self._load_one(plugin, lambda: module, strict=True)
-        for kind in list(self._registries):
-            self._fill(kind, [plugin])
+        broken = [] if self._load_one(plugin, lambda: module) else [plugin]
+        for kind in self._registries if plugin.status == "on" else ():
+            broken += self._fill(kind, [plugin])
+        self._report(broken)
         return plugin
 
     def import_plugin(self, module: str) -> Plugin:
@@ -105,7 +114,7 @@ class PluginHouse:
         """
         try:
             loaded = importlib.import_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"plugin {module!r} cannot be imported: {_one_line(error)}") from error
         return self.register(loaded, module)
 
@@ -125,11 +134,15 @@ class PluginHouse:
             self._pm.register(own(), own.__name__)
 
     def registry(self, kind: str) -> Registry[Any]:
-        """What is registered of `kind`: `"sources"`, `"losses"` or `"cells"`."""
+        """What is registered of `kind`: `"sources"`, `"losses"` or `"cells"`.
+
+        Raises:
+            PluginError: a plugin breaks while it registers, and was added by hand, or the house is strict.
+        """
         self.load()
         if kind not in self._registries:
             self._registries[kind] = Registry(kind, self.plugins)
-            self._fill(kind, list(self.plugins.values()))
+            self._report(self._fill(kind, list(self.plugins.values())))
         return self._registries[kind]
 
     def offers(self, hook: str, make: Callable[[], T]) -> Iterator[tuple[Plugin, T]]:
@@ -140,23 +153,30 @@ class PluginHouse:
         self.load()
         for plugin in list(self.plugins.values()):
             own = make()
-            self._call(plugin, hook, {"app": own})
-            if plugin.status == "on":
+            if not self._call(plugin, hook, {"app": own}):
+                self._report([plugin])
+            elif plugin.status == "on":
                 yield plugin, own
 
-    def leave_out(self, plugin: Plugin, reason: str) -> None:
+    def leave_out(self, plugin: Plugin, reason: str | BaseException) -> None:
         """Declare `plugin` broken for `reason`, and forget all that it registered."""
-        self._break(plugin, PluginError(reason))
+        self._break(plugin, PluginError(reason) if isinstance(reason, str) else reason)
+        self._report([plugin])
 
-    def _load_one(self, plugin: Plugin, load: Callable[[], Any], *, strict: bool = False) -> None:
+    def culprits(self, error: BaseException, hook: str) -> str:
+        """The plugins that implement `hook`, or the one of them whose module `error` passed through."""
+        around = [plugin for plugin in self.plugins.values() if hook in plugin.hooks and plugin.status == "on"]
+        frames = [frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__)]
+        for plugin in around:
+            if any(getattr(self._modules[plugin.name], "__dict__", None) is namespace for namespace in frames):
+                return str(plugin)
+        return " or ".join(map(str, around))
+
+    def _load_one(self, plugin: Plugin, load: Callable[[], Any]) -> bool:
         if plugin.name in self.plugins:
-            reason = f"its name is taken by plugin {self.plugins[plugin.name]}"
-            plugin.status, plugin.reason = "broken", reason
-            if strict:
-                raise PluginError(f"plugin {plugin}: {reason}")
-            self.plugins[f"{plugin.name} ({plugin.distribution})"] = plugin
-            self._warn(f"plugin {plugin} is left out: {reason}")
-            return
+            plugin.status, plugin.reason = "broken", f"its name is taken by plugin {self.plugins[plugin.name]}"
+            self.plugins.setdefault(f"{plugin.name} ({plugin.distribution})", plugin)
+            return False
         self.plugins[plugin.name] = plugin
         began = time.perf_counter()
         wrong: BaseException | None = None
@@ -171,34 +191,50 @@ class PluginHouse:
         if wrong is None and not plugin.hooks:
             wrong = PluginError("it implements no hook; its functions need @hookimpl")
         if wrong is not None:
-            self._break(plugin, wrong, strict=strict)
+            self._break(plugin, wrong)
+        return wrong is None
 
-    def _fill(self, kind: str, plugins: list[Plugin]) -> None:
+    def _fill(self, kind: str, plugins: list[Plugin]) -> list[Plugin]:
+        """Let `plugins` fill a registry, all of them whatever happens; answers with those that broke."""
         registry = self._registries[kind]
-        for plugin in plugins:
-            self._call(plugin, f"nanolstm_register_{kind}", {"register": registrar(registry, plugin)})
+        hook = f"nanolstm_register_{kind}"
+        return [p for p in plugins if not self._call(p, hook, {"register": registrar(registry, p)})]
 
-    def _call(self, plugin: Plugin, hook: str, arguments: dict[str, Any]) -> None:
+    def _call(self, plugin: Plugin, hook: str, arguments: dict[str, Any]) -> bool:
+        """Call `plugin`'s implementation of `hook`, if it has one; False if it broke."""
         for implementation in getattr(self._pm.hook, hook).get_hookimpls():
             if implementation.plugin_name != plugin.name:
                 continue
             if implementation.wrapper or implementation.hookwrapper:
                 self._break(plugin, PluginError(f"{hook} cannot be wrapped"))
-                continue
+                return False
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
             except (Exception, SystemExit) as error:  # noqa: BLE001
                 self._break(plugin, error, f"in {hook}: ")
+                return False
+        return True
 
-    def _break(self, plugin: Plugin, error: BaseException, where: str = "", *, strict: bool = False) -> None:
+    def _break(self, plugin: Plugin, error: BaseException, where: str = "") -> None:
         plugin.status = "broken"
         plugin.reason = where + self._explain(plugin, error)
+        self._causes[plugin.name] = error
         self._withdraw(plugin)
-        if strict or self._strict:
-            if strict:
-                self.plugins.pop(plugin.name, None)
-            raise PluginError(f"plugin {plugin} is broken: {plugin.reason}") from error
-        self._warn(f"plugin {plugin} is left out: {plugin.reason}")
+
+    def _report(self, broken: Iterable[Plugin]) -> None:
+        """Say which plugins are broken: what was added by hand, or to a strict house, is an error, else a warning."""
+        for plugin in broken:
+            by_hand = plugin.distribution is None
+            if not by_hand and not self._strict:
+                self._warn(f"plugin {plugin} is left out: {plugin.reason}")
+                continue
+            error = PluginError(f"plugin {plugin} is broken: {plugin.reason}")
+            error.__cause__ = self._causes.get(plugin.name)
+            if self._strict:
+                self._fatal = error
+            if by_hand and self.plugins.get(plugin.name) is plugin:
+                del self.plugins[plugin.name]
+            raise error
 
     def _explain(self, plugin: Plugin, error: BaseException) -> str:
         if isinstance(error, pluggy.PluginValidationError):
@@ -206,8 +242,14 @@ class PluginHouse:
             known = [name for name in dir(hookspecs) if name.startswith("nanolstm_")]
             for name in dir(module):
                 marked = self._pm.parse_hookimpl_opts(module, name)
-                if marked is not None and (marked.get("specname") or name) not in known:
+                if marked is None:
+                    continue
+                if (marked.get("specname") or name) not in known:
                     return f"there is no hook {name!r}: {nearest(name, known, 'hooks')}"
+                wanted = list(inspect.signature(getattr(hookspecs, marked.get("specname") or name)).parameters)
+                for argument in inspect.signature(getattr(module, name)).parameters:
+                    if argument not in (*wanted, "self"):
+                        return f"{name} has no argument {argument!r}; {nearest(argument, wanted, 'arguments')}"
         return _one_line(error)
 
     def _withdraw(self, plugin: Plugin) -> None:

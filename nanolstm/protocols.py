@@ -68,9 +68,16 @@ class Evaluation:
         if not others:
             return "This loss has no baseline to compare with."
         best = min(others, key=lambda name: others[name])
+        if not np.isfinite([model, others[best]]).all():
+            return "The loss is no number here, so that nothing can be compared: the predictions are outside its range."
+        positive = others[best] > 0
         if model < others[best]:
-            return f"The model beats {best}, the better baseline, by {1 - model / others[best]:.1%}."
-        times = f"{model / others[best]:.1f} times" if others[best] > 0 else "above"
+            return f"The model beats {best}" + (
+                f" by {1 - model / others[best]:.1%}." if positive and model >= 0 else "."
+            )
+        if model == others[best]:
+            return f"The model is as good as {best}, a forecast that needs no model."
+        times = f"{model / others[best]:.1f} times" if positive else "above"
         return (
             f"The model, which is untrained, is worse than {best}: its loss is {times} that of a forecast that needs "
             "no model."
@@ -113,6 +120,8 @@ def evaluate_series(
         InputError: an unknown protocol, too few rows, a scaler that is none.
     """
     protocol = check_protocol(protocol)
+    if loss.classes:
+        raise InputError(f"loss {loss} scores classes, and {target!r} is a column of numbers; choose another loss")
     honest = protocol == "honest"
     rows = len(frame)
     known = int(rows * TRAINING_SHARE) if honest else rows
@@ -125,13 +134,15 @@ def evaluate_series(
     first = known - 1 if honest else 0
     true, predicted = y[1:], np.asarray(recording.y, dtype=float)
     candidates: dict[str, Array] = {"model": predicted}
-    if loss.columns == 1 and not loss.classes:
-        candidates["persistence"] = y[:-1]
-        candidates["mean"] = np.full_like(true, y[1:known].mean())
+    if loss.in_target_units:
+        candidates["persistence"] = np.repeat(y[:-1], loss.columns, axis=1)
+        candidates["mean"] = np.full((len(true), loss.columns), y[1:known].mean())
     scores = {
         name: Score(
             loss(guess[first:], true[first:]),
-            loss(scaling.own_units(guess[first:], target), scaling.own_units(true[first:], target)) if honest else None,
+            loss(scaling.own_units(guess[first:], target), scaling.own_units(true[first:], target))
+            if honest and loss.in_target_units
+            else None,
         )
         for name, guess in candidates.items()
     }
@@ -152,6 +163,8 @@ def evaluate_sequences(model: Sequence, data: SequenceData, *, loss: Loss, proto
         InputError: an unknown protocol, or targets that do not fit the model's outputs.
     """
     protocol = check_protocol(protocol)
+    if protocol == "honest" and len(data.x) < 2:
+        raise InputError("the honest protocol needs a sequence to hold out and one to know; there is one sequence")
     first = int(len(data.x) * TRAINING_SHARE) if protocol == "honest" else 0
     recording = model.record(data.x, lengths=data.lengths)
     per_step = data.y.ndim > 1 and data.y.shape[1] == data.x.shape[1] and data.y.ndim + (data.y.dtype.kind in "iu") > 2
@@ -159,9 +172,11 @@ def evaluate_sequences(model: Sequence, data: SequenceData, *, loss: Loss, proto
     predicted = recording.y if per_step else recording.y[np.arange(len(ends)), ends - 1]
     lengths = ends[first:] if per_step else None
     scores = {"model": Score(loss(predicted[first:], data.y[first:], lengths=lengths))}
-    if loss.columns == 1 and not loss.classes:
-        known = data.y[:first] if first else data.y
-        mean = np.broadcast_to(known.mean(axis=tuple(range(known.ndim - 1))), predicted.shape)
+    if loss.in_target_units and not loss.classes:
+        known = slice(0, first or None)
+        valid = np.arange(data.x.shape[1]) < ends[known, None]
+        targets = data.y[known][valid] if per_step else data.y[known]
+        mean = np.broadcast_to(np.repeat(targets.mean(axis=0), loss.columns), predicted.shape).astype(predicted.dtype)
         scores["mean"] = Score(loss(mean[first:], data.y[first:], lengths=lengths))
     return Evaluation(
         protocol=protocol,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 
 from nanolstm.errors import PluginError, UnknownNameError, nearest
-from nanolstm.naming import parse_name
 
 T = TypeVar("T")
 
@@ -56,6 +56,7 @@ class LossEntry:
     function: Callable[..., Any]
     columns: int | Callable[..., int]
     classes: bool
+    in_target_units: bool
 
 
 class Registry(Generic[T]):
@@ -73,8 +74,11 @@ class Registry(Generic[T]):
         Raises:
             PluginError: a name that could not be asked for.
         """
-        if not isinstance(name, str) or not name or parse_name(name)[1] or parse_name(name)[0] != name or ":" in name:
-            raise PluginError(f"{name!r} cannot be a name of one of the {self.kind}: use letters, digits, - and _")
+        if not isinstance(name, str) or not re.fullmatch(r"[^\s():]+", name):
+            raise PluginError(
+                f"{name!r} cannot be a name of one of the {self.kind}: a name is text without spaces, "
+                "brackets and colons"
+            )
         if not callable(getattr(value, "function", value)) and not (self.kind == "cells" and isinstance(value, str)):
             raise PluginError(f"{name!r} is registered among the {self.kind} as {value!r}, which cannot be called")
         self._entries.setdefault(name, []).append(Entry(plugin, value))
@@ -126,8 +130,18 @@ def registrar(registry: Registry[Any], plugin: Plugin) -> Callable[..., None]:
         registry.add(plugin, name, value)
 
     def register_loss(
-        name: str, function: Any, /, *, columns: int | Callable[..., int] = 1, classes: bool = False
+        name: str,
+        function: Any,
+        /,
+        *,
+        columns: int | Callable[..., int] = 1,
+        classes: bool = False,
+        in_target_units: bool = True,
     ) -> None:
-        registry.add(plugin, name, LossEntry(function, columns, classes))
+        if not callable(columns) and (not isinstance(columns, int) or columns < 1):
+            raise PluginError(
+                f"loss {name!r} is registered with columns={columns!r}; expected an int from 1 on, or a function"
+            )
+        registry.add(plugin, name, LossEntry(function, columns, classes, in_target_units))
 
     return register_loss if registry.kind == "losses" else register

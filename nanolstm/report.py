@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -48,23 +49,33 @@ class Report:
             "loss": str(self.loss),
             "protocol": self.evaluation.protocol,
             "scored": self.evaluation.scored,
-            "scores": {name: attrs.asdict(score) for name, score in self.evaluation.scores.items()},
+            "scores": {
+                name: {"scaled": _number(score.scaled), "own": _number(score.own)}
+                for name, score in self.evaluation.scores.items()
+            },
             "verdict": self.evaluation.verdict(),
         }
 
     def print(self, console: Console) -> None:
         """The same as tables."""
+        from rich.markup import escape
         from rich.table import Table
 
         facts = self.facts()
         loaded = Table("data", "", box=None, title="Loaded", title_justify="left", show_header=False)
         for key, value in facts["data"].items():
             if value is not None:
-                loaded.add_row(key.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value))
+                loaded.add_row(
+                    key.replace("_", " "), escape(", ".join(value) if isinstance(value, list) else str(value))
+                )
         console.print(loaded)
 
         model = Table(
-            "gate", "weights", "parameters", title=f"Model: {'; '.join(facts['model']['cell'])}", title_justify="left"
+            "gate",
+            "weights",
+            "parameters",
+            title=escape(f"Model: {'; '.join(facts['model']['cell'])}"),
+            title_justify="left",
         )
         for name, group in facts["model"]["groups"].items():
             shapes = "  ".join(f"{key} {'x'.join(map(str, shape))}" for key, shape in group["shapes"].items())
@@ -77,19 +88,19 @@ class Report:
         steps = "sequences" if isinstance(self.data, SequenceData) else "steps"
         scores = Table(
             "",
-            str(self.loss) if isinstance(self.data, SequenceData) else f"{self.loss}, scaled",
+            escape(str(self.loss) if isinstance(self.data, SequenceData) else f"{self.loss}, scaled"),
             title=f"Scores: {self.evaluation.protocol} protocol, {facts['scored']:,} {steps}",
             title_justify="left",
         )
         own = any(score.own is not None for score in self.evaluation.scores.values())
         if own:
-            scores.add_column(f"in units of {self.target}", justify="right")
+            scores.add_column(escape(f"in units of {self.target}"), justify="right")
         scores.columns[1].justify = "right"
         for name, score in self.evaluation.scores.items():
             row = [_LABELS.get(name, name), f"{score.scaled:.6g}"]
             scores.add_row(*row, *([f"{score.own:.6g}"] if own and score.own is not None else []))
         console.print(scores)
-        console.print(facts["verdict"])
+        console.print(escape(facts["verdict"]))
 
     def _data(self) -> dict[str, Any]:
         asked = {"source": self.request.source, "instead_of": self.instead_of, "symbol": self.request.symbol}
@@ -116,6 +127,11 @@ class Report:
             group["shapes"][weight] = list(np.shape(view))
             group["count"] += int(view.size)
         return groups
+
+
+def _number(value: float | None) -> float | None:
+    """`value`, or None for what JSON has no number for."""
+    return None if value is None or not math.isfinite(value) else value
 
 
 _LABELS = {

@@ -27,7 +27,7 @@ import numpy as np
 
 from nanolstm.cell import Cell
 from nanolstm.cells.find import find_cell
-from nanolstm.data.checks import check_frame
+from nanolstm.data.checks import check_frame, check_sequences
 from nanolstm.data.request import Data, DataRequest, SequenceData
 from nanolstm.errors import DataError, NanolstmError
 from nanolstm.functions import Array
@@ -59,11 +59,11 @@ def check_source(
         if request.symbol != "dollar":
             raise UnknownSymbolError(f"no currency {request.symbol!r}")
         days = pd.date_range("2024-01-01", periods=30)
-        frame = pd.DataFrame({"price": range(30)}, index=days)
-        frame = frame[request.start : request.end and request.end - pd.Timedelta(days=1)]
-        if frame.empty:
-            raise NoDataError("nothing there")
-        return frame
+        start, end = pd.Timestamp(request.start or days[0]), pd.Timestamp(request.end or "2100-01-01")
+        inside = (days >= start) & (days < end)
+        if not inside.any():
+            raise NoDataError(f"nothing from {start:%Y-%m-%d} until before {end:%Y-%m-%d}")
+        return pd.DataFrame({"price": range(30)}, index=days)[inside]
 
     check_source(load, DataRequest(source="bank", symbol="dollar"), unknown="groat")
     ```
@@ -252,7 +252,10 @@ def _ask(load: Callable[[DataRequest], Data], request: DataRequest, who: str) ->
 
 def _keeps_its_form(answer: Data, request: DataRequest, who: str, *, gaps: bool) -> None:
     if isinstance(answer, SequenceData):
-        _sequences_keep_their_form(answer, who)
+        try:
+            check_sequences(answer, source=request.source)
+        except NanolstmError as error:
+            raise AssertionError(str(error)) from error
         return
     try:
         check_frame(answer, source=request.source, columns=request.columns, missing="drop" if gaps else "error")
@@ -263,35 +266,6 @@ def _keeps_its_form(answer: Data, request: DataRequest, who: str, *, gaps: bool)
         _demand(
             kind.kind in "biuf", who, f"column {column!r} has dtype {kind}; expected one of numbers, such as float64"
         )
-
-
-def _sequences_keep_their_form(data: SequenceData, who: str) -> None:
-    x, y = np.asarray(data.x), np.asarray(data.y)
-    _demand(
-        x.ndim == 3 and x.size > 0 and x.dtype.kind == "f", who, f"x is {x.shape} {x.dtype}; expected (B, T, M) floats"
-    )
-    batch, time, _ = x.shape
-    floats = y.dtype.kind == "f" and y.ndim in (2, 3) and (y.ndim == 2 or y.shape[1] == time)
-    classes = y.dtype.kind in "iu" and y.ndim in (1, 2) and (y.ndim == 1 or y.shape[1] == time)
-    _demand(
-        (floats or classes) and len(y) == batch,
-        who,
-        f"y is {y.shape} {y.dtype}; expected ({batch}, {time}, N) or ({batch}, N) floats, or classes as integers, "
-        f"({batch}, {time}) or ({batch},)",
-    )
-    for name, array in (("x", x), ("y", y)):
-        bad = np.argwhere(~np.isfinite(array))
-        _demand(not len(bad), who, f"{name} is not finite in {len(bad)} of {array.size} places" + _first_of(bad))
-    if data.lengths is not None:
-        lengths = np.asarray(data.lengths)
-        good = lengths.shape == (batch,) and lengths.dtype.kind in "iu"
-        _demand(good, who, f"lengths is {lengths.shape} {lengths.dtype}; expected ({batch},) integers")
-        bad = np.argwhere((lengths < 1) | (lengths > time))
-        _demand(not len(bad), who, f"{len(bad)} of {batch} lengths are not from 1 to {time}" + _first_of(bad))
-
-
-def _first_of(places: Array) -> str:
-    return f", first in {tuple(map(int, places[0]))}" if len(places) else ""
 
 
 def _difference(one: Data, other: Data) -> str:

@@ -9,7 +9,7 @@ import attrs
 
 from nanolstm import plugins
 from nanolstm.cell import Cell
-from nanolstm.errors import UnknownNameError, nearest
+from nanolstm.errors import InputError, UnknownNameError, nearest
 from nanolstm.naming import parse_name
 
 
@@ -29,6 +29,8 @@ def find_cell(text: str) -> tuple[type[Cell], dict[str, Any]]:
         PluginError: two plugins registered the name.
     """
     name, fields = parse_name(text)
+    if name.startswith(":") or name.endswith(":"):
+        raise InputError(f"{text!r} is no cell; write a registered name, or module:Class")
     found = name if ":" in name else plugins.lookup("cells", name)[1].value
     if isinstance(found, str):
         module, _, attribute = found.partition(":")

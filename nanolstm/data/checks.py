@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from nanolstm.data.request import SequenceData
 from nanolstm.errors import BadDataError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
@@ -40,12 +45,19 @@ def check_frame(
         raise BadDataError(
             f"{where} answered with {type(frame).__name__}; expected a pandas.DataFrame or a SequenceData"
         )
-    for name in columns:
+    for name in columns if frame.columns.nlevels == 1 else ():
         if name not in frame.columns:
             raise UnknownNameError(
                 f"{where} has no column {name!r}; {nearest(name, map(str, frame.columns), 'columns')}"
             )
+    if frame.columns.nlevels > 1:
+        raise BadDataError(
+            f"{where}: its columns have {frame.columns.nlevels} levels, such as {tuple(frame.columns[0])}; "
+            "expected one level"
+        )
     frame = frame[list(columns)] if columns else frame
+    if not len(frame.columns):
+        raise BadDataError(f"{where} answered with no column")
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise BadDataError(f"{where}: there are two columns {twice!r}")
@@ -73,6 +85,44 @@ def check_frame(
     return frame
 
 
+def check_sequences(data: SequenceData, *, source: str) -> SequenceData:
+    """`data` as arrays, once nothing is wrong with it.
+
+    Raises:
+        BadDataError: x is not (B, T, M) of finite floats, y fits neither the steps nor the sequences of x, or lengths
+            are not B integers from 1 to T. The text names shapes, and the first bad place.
+    """
+    where = f"source {source!r}"
+    x, y = np.asarray(data.x), np.asarray(data.y)
+    if x.ndim != 3 or x.size == 0 or x.dtype.kind != "f":
+        raise BadDataError(
+            f"{where}: x has shape {x.shape} and dtype {x.dtype}; expected (B, T, M) of floats, none of them 0"
+        )
+    batch, time = x.shape[:2]
+    axes = y.ndim + (y.dtype.kind in "iu")  # classes have no axis of features
+    fits = (
+        y.ndim > 0 and len(y) == batch and y.dtype.kind in "iuf" and (axes == 2 or (axes == 3 and y.shape[1] == time))
+    )
+    if not fits:
+        raise BadDataError(
+            f"{where}: y has shape {y.shape} and dtype {y.dtype}, and x {x.shape}; expected ({batch}, {time}, N) or "
+            f"({batch}, N) floats, or integer classes ({batch}, {time}) or ({batch},)"
+        )
+    for name, array in (("x", x), ("y", y)):
+        bad = np.argwhere(~np.isfinite(array))
+        if len(bad):
+            raise BadDataError(f"{where}: {name} is not finite at {tuple(map(int, bad[0]))} ({len(bad)} values)")
+    if data.lengths is None:
+        return SequenceData(x=x, y=y)
+    lengths = np.asarray(data.lengths)
+    if lengths.shape != (batch,) or lengths.dtype.kind not in "iu" or lengths.min() < 1 or lengths.max() > time:
+        raise BadDataError(
+            f"{where}: lengths has shape {lengths.shape} and dtype {lengths.dtype}, {lengths.tolist()}; expected "
+            f"{batch} integers from 1 to {time}"
+        )
+    return SequenceData(x=x, y=y, lengths=lengths)
+
+
 def _check_index(index: Any, where: str) -> None:
     import pandas as pd
 
@@ -98,12 +148,22 @@ def _check_index(index: Any, where: str) -> None:
 def _floats(column: Any, where: str) -> Any:
     import pandas as pd
 
-    numbers = pd.to_numeric(column, errors="coerce") if column.dtype != bool else column
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):
+        return column.astype(float)
+    numbers = column.map(_float)
     text = numbers.isna() & column.notna()
-    if text.any() or pd.api.types.is_datetime64_any_dtype(column):
-        value = column[text].iloc[0] if text.any() else column.iloc[0]
+    if text.any():
+        value = column[text].iloc[0]
         raise BadDataError(f"{where}: column {column.name!r} holds {value!r}, which is no number {_first(text)}")
     return numbers.astype(float)
+
+
+def _float(value: Any) -> float:
+    """`value` as a float; NaN for what is no number of a size that can be computed with."""
+    try:
+        return float(value) if isinstance(value, str | int | float | np.number | Decimal) else math.nan
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def _first(bad: Any) -> str:

@@ -25,6 +25,6 @@ def nanolstm_register_losses(register: RegisterLoss) -> None:
     register("huber", huber)
     register("smape", smape)
     register("quantile", quantile, columns=lambda q=0.5: np.size(q))
-    register("gaussian_nll", gaussian_nll, columns=2)
+    register("gaussian_nll", gaussian_nll, columns=2, in_target_units=False)
     register("bce", bce)
     register("cross_entropy", cross_entropy, classes=True)

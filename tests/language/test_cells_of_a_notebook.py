@@ -5,7 +5,6 @@ import sys
 import textwrap
 
 import numpy as np
-import pytest
 
 WRITER = """
 import sys
@@ -81,7 +80,6 @@ def run(source, *args):
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="the marks of `absent` and of the default W are other objects there")
 def test_a_cell_of_main_runs_in_a_process_that_does_not_have_its_class(tmp_path):
     run(WRITER, tmp_path / "cell.pickle", tmp_path / "there.npy")
     run(READER, tmp_path / "cell.pickle", tmp_path / "here.npy")

@@ -4,14 +4,14 @@ import builtins
 import gzip
 from pathlib import Path
 
-import nanolstm_files
 import numpy as np
 import pandas as pd
 import pytest
-from nanolstm_files.source import load
 
+import nanolstm_files
 from nanolstm.data.request import DataRequest
 from nanolstm.errors import BadDataError, DataError, InputError, NoDataError, UnknownSymbolError
+from nanolstm_files.source import load
 
 CSV = "day,price,note\n2024-01-30,1.5,a\n2024-01-31,2.5,b\n2024-02-01,3.5,c\n"
 DAYS = pd.DatetimeIndex(["2024-01-30", "2024-01-31", "2024-02-01"], name="day")

@@ -2,20 +2,20 @@
 
 import math
 
-import nanolstm_losses
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from nanolstm_losses.classification import bce, cross_entropy
-from nanolstm_losses.distribution import gaussian_nll, quantile
-from nanolstm_losses.regression import huber, mae, mse, rmse, smape
 from scipy.special import expit
 from scipy.stats import norm
 from sklearn.metrics import log_loss, mean_absolute_error, mean_pinball_loss, mean_squared_error
 
+import nanolstm_losses
 from nanolstm.errors import InputError
+from nanolstm_losses.classification import bce, cross_entropy
+from nanolstm_losses.distribution import gaussian_nll, quantile
+from nanolstm_losses.regression import huber, mae, mse, rmse, smape
 
 rng = np.random.default_rng(0)
 PREDICTION, TARGET = rng.normal(size=(50, 3)), rng.normal(size=(50, 3))

@@ -5,14 +5,14 @@ import gzip
 import hashlib
 from importlib.resources import files
 
-import nanolstm_sample
 import numpy as np
 import pandas as pd
 import pytest
-from nanolstm_sample.source import load
 
+import nanolstm_sample
 from nanolstm.data.request import DataRequest
 from nanolstm.errors import InputError, NoDataError, UnknownSymbolError
+from nanolstm_sample.source import load
 
 
 def sample(**request):

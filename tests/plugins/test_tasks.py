@@ -3,17 +3,17 @@
 import inspect
 import math
 
-import nanolstm_tasks
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nanolstm_losses.classification import cross_entropy
-from nanolstm_tasks.source import TASKS, load
 from scipy.integrate import solve_ivp
 
+import nanolstm_tasks
 from nanolstm.data.request import DataRequest
 from nanolstm.errors import InputError, UnknownSymbolError
+from nanolstm_losses.classification import cross_entropy
+from nanolstm_tasks.source import TASKS, load
 
 SMALL = {
     "adding": {"n": 3, "length": 12, "min_length": 5},
