@@ -175,7 +175,8 @@ class PluginHouse:
     def _load_one(self, plugin: Plugin, load: Callable[[], Any]) -> bool:
         if plugin.name in self.plugins:
             plugin.status, plugin.reason = "broken", f"its name is taken by plugin {self.plugins[plugin.name]}"
-            self.plugins.setdefault(f"{plugin.name} ({plugin.distribution})", plugin)
+            if plugin.distribution is not None:
+                self.plugins.setdefault(f"{plugin.name} ({plugin.distribution})", plugin)
             return False
         self.plugins[plugin.name] = plugin
         began = time.perf_counter()
@@ -198,7 +199,8 @@ class PluginHouse:
         """Let `plugins` fill a registry, all of them whatever happens; answers with those that broke."""
         registry = self._registries[kind]
         hook = f"nanolstm_register_{kind}"
-        return [p for p in plugins if not self._call(p, hook, {"register": registrar(registry, p)})]
+        alive = [plugin for plugin in plugins if plugin.status == "on"]
+        return [p for p in alive if not self._call(p, hook, {"register": registrar(registry, p)})]
 
     def _call(self, plugin: Plugin, hook: str, arguments: dict[str, Any]) -> bool:
         """Call `plugin`'s implementation of `hook`, if it has one; False if it broke."""

@@ -68,7 +68,7 @@ class Evaluation:
         if not others:
             return "This loss has no baseline to compare with."
         best = min(others, key=lambda name: others[name])
-        if not np.isfinite([model, others[best]]).all():
+        if not np.isfinite([model, *others.values()]).all():
             return "The loss is no number here, so that nothing can be compared: the predictions are outside its range."
         positive = others[best] > 0
         if model < others[best]:
@@ -77,7 +77,8 @@ class Evaluation:
             )
         if model == others[best]:
             return f"The model is as good as {best}, a forecast that needs no model."
-        times = f"{model / others[best]:.1f} times" if positive else "above"
+        ratio = model / others[best] if positive else np.nan
+        times = f"{ratio:.{1 if ratio >= 1.1 else 3}f} times" if positive else "above"
         return (
             f"The model, which is untrained, is worse than {best}: its loss is {times} that of a forecast that needs "
             "no model."

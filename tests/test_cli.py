@@ -248,7 +248,7 @@ def test_the_installed_program_is_this_one():
         (("run", "--source", "smaple"), ["no source 'smaple'; did you mean 'sample'?"]),
         (("run", "--source", "sample(x=1"), ["'sample(x=1' is no name"]),
         (("run", *SHORT, "--loss", "rsme"), ["no loss 'rsme'; did you mean 'rmse'?"]),
-        (("run", *SHORT, "--loss", "huber(dleta=1)"), ["no parameter 'dleta': did you mean 'delta'?"]),
+        (("run", *SHORT, "--loss", "huber(dleta=1)"), ["no parameter 'dleta'; did you mean 'delta'?"]),
         (("run", *SHORT, "--cell", "ToyLTSM"), ["no cell 'ToyLTSM'; did you mean 'ToyLSTM'?"]),
         (("run", *SHORT, "--cell", "ToyLSTM(output=1)"), ["no field 'output': did you mean 'outputs'?"]),
         (("run", *SHORT, "--cell", "nanolstm.cells.toy:ToyLTSM"), ["has no 'ToyLTSM'; did you mean 'ToyLSTM'?"]),

@@ -260,8 +260,8 @@ def test_a_loss_can_be_handed_on_and_a_plain_function_is_one_too():
     ("text", "error", "said"),
     [
         ("rsme", UnknownNameError, "no loss 'rsme'; did you mean 'rmse'? registered: bce, cross_entropy, "),
-        ("huber(dleta=1)", UnknownNameError, "loss 'huber' has no parameter 'dleta': did you mean 'delta'?"),
-        ("rmse(q=1)", UnknownNameError, "loss 'rmse' has no parameter 'q': parameters: none"),
+        ("huber(dleta=1)", UnknownNameError, "loss 'huber' has no parameter 'dleta'; did you mean 'delta'?"),
+        ("rmse(q=1)", UnknownNameError, "loss 'rmse' has no parameter 'q'; parameters: none"),
         ("quantile(0.9)", InputError, "'quantile(0.9)': in the brackets stand key=value pairs"),
         ("quantile(q=__import__('os'))", InputError, "in the brackets stand key=value pairs with plain values"),
         ("quantile(q=0.9", InputError, "'quantile(q=0.9' is no name"),

@@ -418,13 +418,15 @@ def test_a_plugin_that_is_off_is_not_even_imported(installed):
         assert "rmse" in house.registry("losses")
 
 
-def test_switching_off_comes_too_late_once_plugins_are_loaded_and_needs_a_name_that_is_there():
+def test_switching_off_needs_a_name_that_is_there_and_takes_out_what_is_loaded():
     house = PluginHouse()
     house.disable("sampel")
     with pytest.warns(PluginWarning, match="no plugin 'sampel' to switch off: did you mean 'sample'"):
         house.registry("sources")
-    with pytest.raises(PluginError, match="plugins are loaded already; switch them off before nanolstm is first used"):
-        house.disable("sample")
+    assert "sample" in house.registry("sources")
+    house.disable("sample")
+    assert "sample" not in house.registry("sources")
+    assert house.plugins["sample"].status == "off"
 
 
 def test_a_plugin_that_is_given_by_hand_and_switched_off_stays_off():

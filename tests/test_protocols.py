@@ -180,10 +180,10 @@ def test_neither_the_frame_nor_the_model_is_changed():
 # Other losses
 
 
-def test_quantiles_have_a_column_each_and_no_baseline():
+def test_quantiles_have_a_column_each_and_a_baseline_fills_them_all():
     got = evaluate(loss="quantile(q=(0.1, 0.9))", protocol="honest")
     assert list(got.predictions.columns) == ["target", "prediction 0", "prediction 1"]
-    assert list(got.scores) == ["model"]
+    assert list(got.scores) == ["model", "persistence", "mean"]
     frame, _, width = scaled(series(), KNOWN)
     held, guess = frame["price"].to_numpy()[KNOWN:], model(2)(frame.to_numpy()[:-1])[KNOWN - 1 :]
     cost = [
@@ -191,6 +191,9 @@ def test_quantiles_have_a_column_each_and_no_baseline():
     ]
     assert got.scores["model"].scaled == pytest.approx(np.mean(cost), rel=1e-12)
     assert got.scores["model"].own == pytest.approx(np.mean(cost) * width, rel=1e-10)
+    error = held - frame["price"].to_numpy()[KNOWN - 1 : -1]
+    cost = [np.maximum(q * error, (q - 1) * error).mean() for q in (0.1, 0.9)]
+    assert got.scores["persistence"].scaled == pytest.approx(np.mean(cost), rel=1e-12)
 
 
 def test_a_log_variance_is_never_turned_into_own_units_as_if_it_were_a_price():
@@ -208,7 +211,7 @@ def test_classes_are_refused_on_a_series():
 def test_a_score_that_is_no_number_is_not_compared_as_if_it_were_one():
     """A probability outside of 0..1 has no cross-entropy, and held-out prices do lie outside."""
     frame = series()
-    frame.iloc[-1, 0] = 2 * frame["price"].max()
+    frame.iloc[-2, 0] = 2 * frame["price"].max()
     text = evaluate(frame, "honest", "bce").verdict()
     assert "nan" not in text
     assert "beats" not in text

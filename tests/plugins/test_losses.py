@@ -212,6 +212,6 @@ def test_every_loss_is_registered_with_its_columns():
     ]  # fmt: skip
     columns = registered["quantile"][1]["columns"]
     assert (columns(), columns(q=0.9), columns(q=(0.1, 0.5, 0.9))) == (1, 1, 3)
-    assert registered["gaussian_nll"][1] == {"columns": 2}
+    assert registered["gaussian_nll"][1] == {"columns": 2, "in_target_units": False}
     assert registered["cross_entropy"][1] == {"classes": True}
     assert all(loss.__doc__.splitlines()[0].endswith(".") for loss, _ in registered.values())

@@ -60,7 +60,7 @@ def test_its_parameters_are_checked_as_ours_are(fresh, tmp_path):
     done = fresh.nanolstm(*RUN, "--loss", "shortage(prise=5)", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert (
-        done.stderr == "nanolstm: loss 'shortage' has no parameter 'prise': did you mean 'price'? parameters: price\n"
+        done.stderr == "nanolstm: loss 'shortage' has no parameter 'prise'; did you mean 'price'? parameters: price\n"
     )
     done = fresh.nanolstm("run", "bolds", "--source", "warehouse", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
