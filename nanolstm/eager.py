@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 
-from nanolstm.cell import Cell
-from nanolstm.functions import Array
-from nanolstm.initialisers import RandomSource
-from nanolstm.observe import call_with_locals
-from nanolstm.probing import refuse_mixed_examples
+from nanolstm.language.cell import Cell
+from nanolstm.language.functions import Array
+from nanolstm.language.initialisers import RandomSource
+from nanolstm.language.observe import call_with_locals
+from nanolstm.language.probing import refuse_mixed_examples
+from nanolstm.language.stepping import check_result, read_only, start_states, told_where
 from nanolstm.recording import Tape
-from nanolstm.stepping import check_result, read_only, start_states, told_where
 
 
 @attrs.frozen(eq=False)

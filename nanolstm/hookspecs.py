@@ -17,8 +17,8 @@ import pluggy
 if TYPE_CHECKING:
     import typer
 
-    from nanolstm.cell import Cell
     from nanolstm.data.request import Data, DataRequest
+    from nanolstm.language.cell import Cell
 
 hookspec = pluggy.HookspecMarker("nanolstm")
 hookimpl = pluggy.HookimplMarker("nanolstm")

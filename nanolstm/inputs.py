@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import numpy as np
 
-from nanolstm.anatomy import FeedAnatomy, StateAnatomy
 from nanolstm.errors import InputError, nearest
-from nanolstm.functions import Array
+from nanolstm.language.anatomy import FeedAnatomy, StateAnatomy
+from nanolstm.language.functions import Array
 
 
 @attrs.frozen(eq=False)

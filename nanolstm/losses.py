@@ -11,7 +11,7 @@ import numpy as np
 
 from nanolstm import plugins
 from nanolstm.errors import InputError, LossError, NanolstmError, UnknownNameError, nearest
-from nanolstm.functions import Array
+from nanolstm.language.functions import Array
 
 
 @attrs.frozen(kw_only=True)

@@ -18,7 +18,7 @@ import numpy as np
 from nanolstm.data.request import SequenceData
 from nanolstm.data.scaling import Scaling
 from nanolstm.errors import InputError, nearest
-from nanolstm.functions import Array
+from nanolstm.language.functions import Array
 from nanolstm.losses import Loss
 from nanolstm.recording import Recording
 from nanolstm.sequence import Sequence

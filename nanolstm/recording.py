@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from nanolstm.errors import CellError, UnknownNameError, nearest
-from nanolstm.functions import Array
+from nanolstm.language.functions import Array
 
 
 @attrs.frozen(eq=False, repr=False)

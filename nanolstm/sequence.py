@@ -10,14 +10,14 @@ import attrs
 import numpy as np
 
 from nanolstm import eager
-from nanolstm.anatomy import FeedAnatomy, StateAnatomy
-from nanolstm.cell import Cell
 from nanolstm.errors import InputError
-from nanolstm.fields import param
-from nanolstm.functions import Array
-from nanolstm.initialisers import RandomSource, glorot, random_source
 from nanolstm.inputs import Inputs, check_initial, check_inputs
-from nanolstm.parameters import Parameters
+from nanolstm.language.anatomy import FeedAnatomy, StateAnatomy
+from nanolstm.language.cell import Cell
+from nanolstm.language.fields import param
+from nanolstm.language.functions import Array
+from nanolstm.language.initialisers import RandomSource, glorot, random_source
+from nanolstm.language.parameters import Parameters
 from nanolstm.recording import Recording
 
 

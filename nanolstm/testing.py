@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from nanolstm.cell import Cell
 from nanolstm.cells.find import find_cell
 from nanolstm.data.checks import check_frame, check_sequences
 from nanolstm.data.request import Data, DataRequest, SequenceData
 from nanolstm.errors import DataError, NanolstmError
-from nanolstm.functions import Array
+from nanolstm.language.cell import Cell
+from nanolstm.language.functions import Array
 from nanolstm.losses import Loss
 from nanolstm.losses import loss as find_loss
 from nanolstm.sequence import Sequence

@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 from nanolstm import plugins
-from nanolstm.cell import Cell
 from nanolstm.errors import InputError, UnknownNameError, nearest
+from nanolstm.language.cell import Cell
 from nanolstm.naming import parse_name
 
 

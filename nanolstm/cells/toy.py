@@ -7,11 +7,10 @@ from typing import Any
 import attrs
 import numpy as np
 
-from nanolstm.cell import Cell
 from nanolstm.errors import CellError
-from nanolstm.fields import gate
-from nanolstm.functions import Array, sigmoid
-from nanolstm.gates import Gate
+from nanolstm.language.cell import Cell
+from nanolstm.language.functions import Array, sigmoid
+from nanolstm.language.gate import Gate, gate
 
 
 def _one_or_hidden(cell: Any, _: Any, outputs: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nanolstm.errors import InputError, UnknownNameError, nearest
-from nanolstm.functions import Array
+from nanolstm.language.functions import Array
 
 
 class Parameters(Mapping[str, Array]):

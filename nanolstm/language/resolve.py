@@ -9,27 +9,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from nanolstm.anatomy import Anatomy, FeedAnatomy, GateAnatomy, NoiseAnatomy, ParameterAnatomy, Product, StateAnatomy
-from nanolstm.declaration import fields_of, settings_of
 from nanolstm.errors import CellError, nearest
-from nanolstm.fields import (
-    FIRST_STATE,
-    KEY,
-    Blocks,
-    Dense,
-    Diagonal,
-    FeedField,
-    GateField,
-    NoiseField,
-    ParamField,
-    Size,
-    StateField,
-    Tied,
-)
-from nanolstm.initialisers import normal
+from nanolstm.language.anatomy import Anatomy, FeedAnatomy, GateAnatomy, NoiseAnatomy, ParameterAnatomy, StateAnatomy
+from nanolstm.language.declaration import fields_of, settings_of
+from nanolstm.language.fields import KEY, FeedField, NoiseField, ParamField, Size, StateField
+from nanolstm.language.gate import FIRST_STATE, Blocks, Dense, Diagonal, GateField, Product, Tied
+from nanolstm.language.initialisers import normal
 
 if TYPE_CHECKING:
-    from nanolstm.cell import Cell
+    from nanolstm.language.cell import Cell
 
 
 def resolve(cell: Cell) -> Anatomy:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nanolstm.errors import CellError
-from nanolstm.functions import Array
-from nanolstm.stepping import check_result, read_only
+from nanolstm.language.functions import Array
+from nanolstm.language.stepping import check_result, read_only
 
 if TYPE_CHECKING:
-    from nanolstm.cell import Cell
+    from nanolstm.language.cell import Cell
 
 
 def refuse_mixed_examples(cell: Cell) -> None:

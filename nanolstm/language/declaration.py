@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Self, cast, dataclass_transform
 import attrs
 
 from nanolstm.errors import CellError, nearest
-from nanolstm.fields import KEY, absent
-from nanolstm.parameters import HasParameters
+from nanolstm.language.fields import KEY, absent
+from nanolstm.language.parameters import HasParameters
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(attrs.field,))

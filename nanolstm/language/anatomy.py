@@ -6,16 +6,13 @@ Everything that runs, draws, records or describes a cell reads this; only `resol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import attrs
 
-from nanolstm.fields import Blocks, Dense, Diagonal
-from nanolstm.functions import Array
-from nanolstm.initialisers import Initialiser
-
-if TYPE_CHECKING:
-    from nanolstm.gates import Gate
+from nanolstm.language.functions import Array
+from nanolstm.language.gate import Gate, Product
+from nanolstm.language.initialisers import Initialiser
 
 
 @attrs.frozen
@@ -41,15 +38,6 @@ class NoiseAnatomy:
     size: int
     p: float
     per: Literal["step", "sequence"]
-
-
-@attrs.frozen
-class Product:
-    """One term of a gate's sum: the weight's name, its form, the width of the value that it multiplies."""
-
-    weight: str
-    form: Dense | Diagonal | Blocks
-    width: int
 
 
 @attrs.frozen

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nanolstm.errors import CellError
-from nanolstm.functions import Array
-from nanolstm.observe import call_with_locals
+from nanolstm.language.functions import Array
+from nanolstm.language.observe import call_with_locals
 
 if TYPE_CHECKING:
-    from nanolstm.cell import Cell
+    from nanolstm.language.cell import Cell
 
 
 def start_states(cell: Cell, batch: tuple[int, ...] = ()) -> dict[str, Array]:

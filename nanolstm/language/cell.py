@@ -10,16 +10,16 @@ import attrs
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nanolstm.anatomy import Anatomy
-from nanolstm.declaration import Declared, fields_of, settings_of
 from nanolstm.errors import CellError, InputError, nearest
-from nanolstm.fields import KEY
-from nanolstm.functions import Array
-from nanolstm.initialisers import RandomSource, first_values, random_source
-from nanolstm.observe import Tell, observed
-from nanolstm.parameters import Parameters
-from nanolstm.resolve import resolve
-from nanolstm.stepping import read_only, try_step
+from nanolstm.language.anatomy import Anatomy
+from nanolstm.language.declaration import Declared, fields_of, settings_of
+from nanolstm.language.fields import KEY
+from nanolstm.language.functions import Array
+from nanolstm.language.initialisers import RandomSource, first_values, random_source
+from nanolstm.language.observe import Tell, observed
+from nanolstm.language.parameters import Parameters
+from nanolstm.language.resolve import resolve
+from nanolstm.language.stepping import read_only, try_step
 
 
 def _positive(cell: Cell, field: attrs.Attribute[int], value: Any) -> None:

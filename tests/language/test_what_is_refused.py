@@ -1,4 +1,4 @@
-"""What the language ought to do and does not yet. A test here that begins to pass fails: move it to its own file."""
+"""What would pass unseen or fail in somebody else's words if the language did not refuse it."""
 
 import contextlib
 import copy

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nanolstm.errors import InputError
-from nanolstm.functions import Array
+from nanolstm.language.functions import Array
 
 RandomSource: TypeAlias = np.random.Generator | np.random.RandomState
 Initialiser: TypeAlias = float | Array | Callable[[RandomSource, tuple[int, ...]], Any]
