@@ -31,6 +31,7 @@ from nanolstm.data.request import Data, DataRequest, SequenceData
 from nanolstm.errors import DataError, NanolstmError
 from nanolstm.language.cell import Cell
 from nanolstm.language.functions import Array
+from nanolstm.language.probing import unread_parameters
 from nanolstm.losses import Loss
 from nanolstm.losses import loss as find_loss
 from nanolstm.sequence import Sequence
@@ -176,10 +177,10 @@ def check_cell(cell: type[Cell] | str, **fields: Any) -> None:
     ```
 
     A cell of its class is made with `inputs=3`, `hidden=4` and `rng=0` unless told otherwise, and run over random
-    numbers: its output is finite; two cells of one seed agree, and so do two runs of one cell, a run cut in two (the
-    state is all that it carries over), a batch and each of its sequences alone (to 1e-10), float32 and float64 (to
-    0.1 %); a run leaves its input as it is; a pickled and a deep copy give the same output and share no parameter with
-    the original.
+    numbers: every parameter is read by something; its output is finite; two cells of one seed agree, and so do two runs
+    of one cell, a run cut in two (the state is all that it carries over), a batch and each of its sequences alone (to
+    1e-10), float32 and float64 (to 0.1 %); a run leaves its input as it is; a pickled and a deep copy give the same
+    output and share no parameter with the original.
 
     Args:
         cell: a class, or a name as `--cell` takes it: registered, or `module:Class`, fields in brackets.
@@ -193,6 +194,10 @@ def check_cell(cell: type[Cell] | str, **fields: Any) -> None:
     fields = {"inputs": 3, "hidden": 4, "rng": 0, **given, **fields}
     who = f"cell {kind.__name__}"
     made = _make(kind, fields, who)
+    unread = unread_parameters(made)
+    gates = sorted({key.partition(".")[0] for key in unread})
+    advice = f"take them out: `{gates[0]} = absent`" if unread else ""
+    _demand(not unread, who, f"nothing reads {', '.join(unread)}, which would be trained in vain; {advice}")
     rng = np.random.default_rng(0)
     batch, time = 3, 8
     x = rng.uniform(-1.0, 1.0, size=(batch, time, made.inputs))

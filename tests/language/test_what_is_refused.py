@@ -11,6 +11,8 @@ import nanolstm as nl
 from nanolstm import Array, Cell, Gate, State, absent, feed, gate, noise, param, sigmoid, state
 from nanolstm.cells import ToyLSTM
 from nanolstm.errors import CellError, InputError, NanolstmError
+from nanolstm.language.probing import unread_parameters
+from nanolstm.testing import check_cell
 
 
 class InPlace(Cell):
@@ -303,3 +305,19 @@ def test_a_field_that_is_computed_from_others_survives_copying():
             return self.g(x, h), h
 
     assert copy.deepcopy(C(inputs=2, hidden=6)).width == 3
+
+
+# What is declared and not used
+
+
+def test_a_parameter_that_nothing_reads_is_reported_and_absent_suggested():
+    class Forgetful(ToyLSTM):
+        def step(self, x, h, c):
+            i, o = self.input(x, h), self.output(x, h)
+            c = np.tanh((1 - i) * c + i * self.new(x, h))
+            return o, o * c, c
+
+    assert unread_parameters(Forgetful(inputs=2, hidden=3)) == ["forget.U", "forget.W", "forget.b"]
+    assert unread_parameters(ToyLSTM(inputs=2, hidden=3)) == []
+    with pytest.raises(AssertionError, match=r"nothing reads forget\.U, .*`forget = absent`"):
+        check_cell(Forgetful)
