@@ -71,4 +71,5 @@ _MODULES = {
     "testing": ("testing",),
 }
 
+__all__ = [name for names in _MODULES.values() for name in names]
 __getattr__, __dir__ = offer(__name__, {name: module for module, names in _MODULES.items() for name in names})

@@ -138,7 +138,10 @@ def run(
 
         if sequences:
             raise InputError("--plot draws a series over time; this source answered with separate sequences")
-        title = f"{type(made).__name__} (untrained) on {request.symbol or 'AAPL'}, {request.source}: next {target}"
+        title = (
+            f"Next {target} of {request.symbol or 'AAPL'} ({request.source}), by an untrained {type(made).__name__}, "
+            f"hidden={hidden}, rng={rng}; {scorer}, {protocol} protocol:"
+        )
         save(draw_run(evaluation, tuple(made.anatomy.gates), title=title, unit=f"{target}, scaled"), plot)
     if as_json:
         _print_json(report.facts())
@@ -219,6 +222,10 @@ def _request(symbol: str | None, source: str | None, start: str | None, end: str
     """The request that the arguments mean: without a source Yahoo is asked, without a window for the notebook's."""
     from nanolstm.data.request import DataRequest
 
+    if source is None and symbol is not None:
+        meant = "files" if Path(symbol).is_file() else symbol
+        if meant in plugins.shared.registry("sources"):
+            raise InputError(f"without --source, {symbol!r} would be asked of Yahoo; write --source {meant}")
     name, _, options = plugins.lookup("sources", source or "yfinance")
     if name == "yfinance":
         symbol = symbol or NOTEBOOK["symbol"]

@@ -12,7 +12,7 @@ from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource
 from nanolstm.language.observe import call_with_locals
 from nanolstm.language.probing import refuse_mixed_examples
-from nanolstm.language.stepping import check_result, read_only, start_states, told_where
+from nanolstm.language.stepping import check_result, read_only, shapes_of_one, start_states, told_where
 from nanolstm.recording import Tape
 
 
@@ -57,7 +57,7 @@ def run(
         cell.__dict__["_examples_are_separate"] = True
     noises = _draw_noises(cell, steps, batch, rng)
     tape = Tape(type(cell).__name__)
-    reading = cell._reading(tell=tape.tell if record else None)
+    reading = cell.reading(tell=tape.tell if record else None)
     outputs = np.zeros((steps, *batch, cell.outputs), cell.dtype)
     for t in range(steps):
         if resets is not None and resets[t].any():
@@ -78,7 +78,7 @@ def run(
             y = _where(valid[t], y, np.zeros_like(y))
         state = new
         outputs[t] = y
-    recorded = tape.lay_out(batch) if record else {}
+    recorded = tape.lay_out(batch, *shapes_of_one(cell)) if record else {}
     if valid is not None:
         recorded = {name: _where(valid, value, np.zeros_like(value)) for name, value in recorded.items()}
     # Copies, since a step may hand on what it was given, and nothing returned may be the caller's own array.

@@ -99,4 +99,7 @@ def nanolstm_load_data(request: DataRequest) -> Data | None:
     the next one answer. A wrapper (`@hookimpl(wrapper=True)`) runs around all of them, for checks or to keep the
     answer: it yields exactly once, and so can neither skip the source nor ask it twice. The answer is checked (order,
     duplicates, gaps) after all of them.
+
+    Of all hooks this is the one whose errors are not passed over: a check that fails must not vanish. They are raised
+    as a `PluginError` that names the plugin.
     """

@@ -11,6 +11,7 @@ import numpy as np
 from nanolstm.errors import InputError, nearest
 from nanolstm.language.anatomy import FeedAnatomy, StateAnatomy
 from nanolstm.language.functions import Array
+from nanolstm.language.resolve import ARGUMENTS_OF_A_MODEL
 
 
 @attrs.frozen(eq=False)
@@ -111,6 +112,8 @@ def check_initial(
 
 
 def _numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(f"{name} is a masked array, whose mask would be lost; fill it first, with .filled(...)")
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
@@ -121,7 +124,8 @@ def _numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
         raise InputError(
             f"{name} has dtype {array.dtype}; expected numbers ({dtype}); convert it with .astype({dtype.name!r})"
         )
-    return array.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # told below: what does not fit is no finite number any more
+        return array.astype(dtype, copy=False)
 
 
 def _time_first(array: Array, batched: bool) -> Array:
@@ -137,6 +141,8 @@ def _finite(array: Array, name: str, valid: Array | None) -> Array:
         t, *example, feature = (int(i) for i in np.argwhere(bad)[0])
         where = ", ".join([*(f"example {b}" for b in example), f"time step {t}", f"feature {feature}"])
         what = "NaN" if np.isnan(array[(t, *example, feature)]) else "infinity"
+        if what == "infinity" and array.dtype == np.float32:
+            what = "infinity, or a number too large for float32,"
         raise InputError(
             f"{name} has {what} at {where} ({bad.sum()} of {array.size} values are not finite); fill or drop them first"
         )
@@ -182,7 +188,7 @@ def _feeds(
 ) -> dict[str, Array]:
     for name in given:
         if name not in known:
-            arguments = [*known, "lengths", "resets", "initial", "return_state", "rng"]
+            arguments = [*known, *ARGUMENTS_OF_A_MODEL]
             raise InputError(f"the model has no feed {name!r}: {nearest(name, arguments, 'arguments')}")
     feeds = {}
     for name, part in known.items():

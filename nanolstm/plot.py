@@ -50,25 +50,28 @@ def draw_run(evaluation: Evaluation, gates: tuple[str, ...], *, title: str, unit
     from matplotlib.figure import Figure
 
     table = evaluation.predictions
+    if table is None:
+        raise InputError("there is no picture of sequences without a time index")
+    times, before = (t.to_timestamp() if hasattr(t, "to_timestamp") else t for t in (table.index, evaluation.times))
+    # A gate that is called twice is recorded twice; one that is not called is not there.
+    gates = tuple(name for name in evaluation.recording if name.partition("[")[0] in gates)
     figure = Figure(figsize=(11, 3.4 + 1.5 * len(gates)), layout="constrained")
     axes = figure.subplots(1 + len(gates), 1, sharex=True, squeeze=False, height_ratios=[2.4] + [1.0] * len(gates))[
         :, 0
     ]
     top = axes[0]
-    if table is None:
-        raise InputError("there is no picture of sequences without a time index")
-    times = table.index.to_timestamp() if hasattr(table.index, "to_timestamp") else table.index
     top.plot(times, table["target"], color="black", linewidth=1.1, label="target")
     for i, column in enumerate(name for name in table if name != "target"):
         top.plot(times, table[column], color=f"C{i}", linewidth=1.1, label=f"model's {column}")
     if evaluation.held_out:
         top.axvspan(times[evaluation.held_out], times[-1], color="0.9", zorder=0, label="held out: scored")
     top.set_ylabel(unit)
-    top.set_title(title, loc="left")
+    scores = ", ".join(f"{name} {score.scaled:.4g}" for name, score in evaluation.scores.items())
+    top.set_title(f"{title}\n{scores}", loc="left", fontsize="medium")
     top.legend(loc="upper left", ncols=4, frameon=False)
     top.margins(x=0.01)
     for axis, name in zip(axes[1:], gates, strict=True):
-        _draw_gate(figure, axis, times, name, evaluation.recording[name])
+        _draw_gate(figure, axis, before, name, evaluation.recording[name])
     axes[-1].set_xlabel("time")
     return figure
 
@@ -92,7 +95,7 @@ def save(figure: Figure, path: Path) -> None:
 
 def _draw_gate(figure: Figure, axis: Any, times: Any, name: str, values: Any) -> None:
     units = values.shape[-1]
-    axis.set_ylabel(name)
+    axis.set_ylabel(f"{name} gate")
     if units <= _FEW:
         for unit in range(units):
             axis.plot(times, values[:, unit], linewidth=0.8, label=f"unit {unit}")
@@ -107,5 +110,5 @@ def _draw_gate(figure: Figure, axis: Any, times: Any, name: str, values: Any) ->
     image = axis.pcolormesh(
         times, edges[:-1] + 0.5, values.T, vmin=low, vmax=bound, cmap="RdBu_r" if low else "viridis", shading="nearest"
     )
-    axis.set_ylabel(f"{name}\nunit")
-    figure.colorbar(image, ax=axis, pad=0.01)
+    axis.set_ylabel(f"{name} gate\n(unit)")
+    figure.colorbar(image, ax=axis, pad=0.01, label="value")

@@ -10,15 +10,19 @@ Environment:
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import os
+import sys
+import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
-from typing import Any, Literal, TypeVar
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import pluggy
 
@@ -28,6 +32,18 @@ from nanolstm.naming import parse_name
 from nanolstm.registry import Entry, Plugin, Registry, registrar
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _locked(method: Callable[P, T]) -> Callable[P, T]:
+    """Let one thread at a time into a method of the house: another would meet a registry that is half filled."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        with args[0]._lock:  # type: ignore[attr-defined]
+            return method(*args, **kwargs)
+
+    return call
 
 
 class PluginHouse:
@@ -39,6 +55,7 @@ class PluginHouse:
         self._disabled = set(disabled)
         self._strict = strict
         self._discover = discover
+        self._lock = threading.RLock()  # a plugin may come back to us while it loads
         self._fatal: PluginError | None = None
         self._causes: dict[str, BaseException] = {}
         self._modules: dict[str, Any] = {}
@@ -52,6 +69,7 @@ class PluginHouse:
         self.load()
         return self._pm.hook
 
+    @_locked
     def disable(self, *names: str) -> None:
         """Leave plugins out; those that are loaded already are taken out again."""
         self._disabled.update(names)
@@ -60,6 +78,7 @@ class PluginHouse:
                 self.plugins[name].status = "off"
                 self._withdraw(self.plugins[name])
 
+    @_locked
     def load(self) -> None:
         """Load every installed plugin, once.
 
@@ -84,6 +103,7 @@ class PluginHouse:
         if self._fatal is not None:
             raise self._fatal
 
+    @_locked
     def register(self, module: Any, name: str | None = None) -> Plugin:
         """Add a module, or any object with `@hookimpl` functions, as a plugin.
 
@@ -93,6 +113,9 @@ class PluginHouse:
             PluginError: it is broken; the text says why. What was asked for by hand is not left out with a warning.
         """
         self.load()
+        for known in self.plugins.values():
+            if self._modules.get(known.name) is module:
+                return known
         name = name or str(getattr(module, "__name__", type(module).__name__))
         if name in self.plugins and self.plugins[name].distribution is None:
             self.unregister(name)
@@ -107,17 +130,24 @@ class PluginHouse:
         return plugin
 
     def import_plugin(self, module: str) -> Plugin:
-        """Add the plugin in the importable module of that name (a file in the working folder, say).
+        """Add the plugin in the importable module of that name, or in the file of that path if it ends in `.py`.
 
         Raises:
             PluginError: it cannot be imported, or is broken.
         """
+        file = Path(module)
+        if file.suffix == ".py":
+            if not file.is_file():
+                raise PluginError(f"plugin {module!r}: there is no such file")
+            sys.path.append(str(file.parent.resolve()))
+            module = file.stem
         try:
             loaded = importlib.import_module(module)
         except (Exception, SystemExit) as error:
             raise PluginError(f"plugin {module!r} cannot be imported: {_one_line(error)}") from error
         return self.register(loaded, module)
 
+    @_locked
     def unregister(self, name: str) -> None:
         """Take a plugin out again, with all that it registered.
 
@@ -125,7 +155,7 @@ class PluginHouse:
             UnknownNameError: there is none of that name.
         """
         if name not in self.plugins:
-            raise UnknownNameError(f"no plugin {name!r}; {nearest(name, self.plugins)}")
+            raise UnknownNameError(f"no plugin {name!r}; {nearest(str(name), self.plugins)}")
         self._withdraw(self.plugins.pop(name))
 
     def install(self, own: Any) -> None:
@@ -133,6 +163,7 @@ class PluginHouse:
         if not self._pm.has_plugin(own.__name__):
             self._pm.register(own(), own.__name__)
 
+    @_locked
     def registry(self, kind: str) -> Registry[Any]:
         """What is registered of `kind`: `"sources"`, `"losses"` or `"cells"`.
 
@@ -190,7 +221,8 @@ class PluginHouse:
             wrong = error
         plugin.seconds = time.perf_counter() - began
         if wrong is None and not plugin.hooks:
-            wrong = PluginError("it implements no hook; its functions need @hookimpl")
+            where = getattr(self._modules[plugin.name], "__file__", None)
+            wrong = PluginError(f"it implements no hook; its functions need @hookimpl{f' ({where})' if where else ''}")
         if wrong is not None:
             self._break(plugin, wrong)
         return wrong is None

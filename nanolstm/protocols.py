@@ -52,6 +52,7 @@ class Evaluation:
         predictions: a frame over the target's times with columns `target` and `prediction` (`prediction 0`, ... where
             there are several), in scaled units; None for sequences without a time index.
         recording: every gate and state of the run.
+        times: the index of its inputs, one row before the targets'; None for sequences without a time index.
     """
 
     protocol: Protocol
@@ -60,6 +61,7 @@ class Evaluation:
     held_out: int
     predictions: pd.DataFrame | None
     recording: Recording
+    times: Any = None
 
     def verdict(self) -> str:
         """What the scores mean, in a sentence."""
@@ -154,6 +156,7 @@ def evaluate_series(
         held_out=first,
         predictions=_table(frame.index[1:], true, predicted),
         recording=recording,
+        times=frame.index[:-1],
     )
 
 
@@ -164,6 +167,13 @@ def evaluate_sequences(model: Sequence, data: SequenceData, *, loss: Loss, proto
         InputError: an unknown protocol, or targets that do not fit the model's outputs.
     """
     protocol = check_protocol(protocol)
+    classes = data.y.dtype.kind in "iu"
+    if loss.classes != classes:
+        what = "integer classes" if classes else "numbers"
+        raise InputError(
+            f"loss {loss} scores {'classes' if loss.classes else 'numbers'}, and the targets are {what}; choose "
+            f"{'a loss of classes, such as cross_entropy' if classes else 'a loss of numbers, such as mse'}"
+        )
     if protocol == "honest" and len(data.x) < 2:
         raise InputError("the honest protocol needs a sequence to hold out and one to know; there is one sequence")
     first = int(len(data.x) * TRAINING_SHARE) if protocol == "honest" else 0

@@ -68,8 +68,8 @@ class Tape:
         self.others: list[dict[str, Any]] = []
 
     def tell(self, name: str, value: Array) -> None:
-        """Take down a gate's value in the step that is under way."""
-        self.gates[-1].append((name, value))
+        """Take down a gate's value in the step that is under way; a copy, since the step may go on to change it."""
+        self.gates[-1].append((name, np.array(value)))
 
     def open(self) -> None:
         """Begin a step."""
@@ -79,31 +79,26 @@ class Tape:
         """End a step with the states that it returned and its local variables."""
         self.others.append({**states, **{name: v for name, v in found.items() if name not in states}})
 
-    def lay_out(self, batch: tuple[int, ...]) -> dict[str, Array]:
-        """All values by name, (T, *batch, ...).
+    def lay_out(
+        self, batch: tuple[int, ...], gate_shapes: list[tuple[int, ...]], local_shapes: Mapping[str, tuple[int, ...]]
+    ) -> dict[str, Array]:
+        """All values by name, (T, *batch, ...); the shapes are those for one example.
 
         Raises:
             CellError: the step called other gates, or the same ones in another order, at different times.
         """
         calls = [name for name, _ in self.gates[0]]
-        if any([name for name, _ in step] != calls for step in self.gates):
+        if any([name for name, _ in step] != calls for step in self.gates) or len(calls) != len(gate_shapes):
             raise CellError(f"{self.cell}.step calls different gates at different times, which cannot be recorded")
         laid: dict[str, Array] = {}
-        for position, name in enumerate(calls):
+        for position, (name, shape) in enumerate(zip(calls, gate_shapes, strict=True)):
             label = name if calls.count(name) == 1 else f"{name}[{calls[:position].count(name)}]"
-            laid[label] = _stack([step[position][1] for step in self.gates], batch)
-        for name in (name for name in self.others[0] if name not in laid):
+            laid[label] = np.stack([np.broadcast_to(step[position][1], (*batch, *shape)) for step in self.gates])
+        for name, first in self.others[0].items():
             column: list[Any] = [step.get(name) for step in self.others]
-            if all(_is_recordable(value, batch) for value in column) and len({value.shape for value in column}) == 1:
-                laid[name] = np.stack(column)
+            # A variable is per example where it has its shape for one example, after the batch.
+            shape = (*batch, *local_shapes[name]) if name in local_shapes else np.shape(first)
+            numeric = all(isinstance(v, np.ndarray | np.generic) and v.dtype.kind in "bif" for v in column)
+            if name not in laid and numeric and all(v.shape in (shape, shape[len(batch) :]) for v in column):
+                laid[name] = np.stack([np.broadcast_to(value, shape) for value in column])
         return laid
-
-
-def _is_recordable(value: Any, batch: tuple[int, ...]) -> bool:
-    is_array = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "bif"
-    return is_array and value.shape[: len(batch)] == batch
-
-
-def _stack(column: list[Array], batch: tuple[int, ...]) -> Array:
-    # A gate that reads nothing has no batch axis of its own.
-    return np.stack([np.broadcast_to(v, (*batch, v.shape[-1])) if v.shape[:-1] != batch else v for v in column])

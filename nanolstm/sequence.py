@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Several
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import attrs
 import numpy as np
@@ -34,11 +34,16 @@ class Readout(Cell):
 
 @attrs.frozen
 class Part:
-    """One cell at its place in a model: the prefix of its names, and whether it runs backward in time."""
+    """One cell at its place in a model.
+
+    `prefix` begins its names, `backward` runs it backward in time, and `joined` says that its output waits for that of
+    the part after it, to go up together with it.
+    """
 
     prefix: str
     cell: Cell
     backward: bool = False
+    joined: bool = False
 
 
 def _cells(value: Cell | Several[Cell]) -> tuple[Cell, ...]:
@@ -53,7 +58,7 @@ def _cells(value: Cell | Several[Cell]) -> tuple[Cell, ...]:
     return cells
 
 
-@attrs.define(slots=False, eq=False)
+@attrs.define(slots=False, eq=False, on_setattr=attrs.setters.frozen)
 class Sequence:
     """A cell over time, or a stack of cells: from x (T, M) to y (T, N), from x (B, T, M) to y (B, T, N).
 
@@ -104,7 +109,7 @@ class Sequence:
             raise InputError(f"backend={self.backend!r}: expected 'auto' or 'numpy'")
         rng = random_source(self._own_rng() if self.rng is None else self.rng)
         if self.backward is not None:
-            self.bidirectional = True
+            object.__setattr__(self, "bidirectional", True)
             if [(c.inputs, c.outputs, c.dtype) for c in self.backward] != [
                 (c.inputs, c.outputs, c.dtype) for c in self.cells
             ]:
@@ -113,7 +118,7 @@ class Sequence:
                 )
             _cells((*self.cells, *self.backward))
         elif self.bidirectional:
-            self.backward = tuple(cell.fresh(rng) for cell in self.cells)
+            object.__setattr__(self, "backward", tuple(cell.fresh(rng) for cell in self.cells))
         wide = 2 if self.bidirectional else 1
         for i, (below, above) in enumerate(zip(self.cells, self.cells[1:], strict=False)):
             if above.inputs != wide * below.outputs:
@@ -125,7 +130,7 @@ class Sequence:
         self._check_feeds()
         if self.readout is not None:
             width = wide * self.cells[-1].outputs
-            self.top = Readout(inputs=width, hidden=self.readout, dtype=self.dtype, rng=rng)
+            object.__setattr__(self, "top", Readout(inputs=width, hidden=self.readout, dtype=self.dtype, rng=rng))
 
     @property
     def inputs(self) -> int:
@@ -140,7 +145,8 @@ class Sequence:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of parameters, states and outputs."""
-        return self.cells[0].dtype
+        dtype: np.dtype[Any] = self.cells[0].dtype
+        return dtype
 
     @property
     def parameters(self) -> Parameters:
@@ -153,6 +159,32 @@ class Sequence:
     def frozen(self) -> Parameters:
         """The parameters that are not trained, by name."""
         return Parameters({part.prefix + key: v for part in self.parts() for key, v in part.cell.frozen.items()})
+
+    @overload
+    def __call__(
+        self,
+        x: Any,
+        *,
+        lengths: Any = None,
+        resets: Any = None,
+        initial: Mapping[str, Any] | None = None,
+        return_state: Literal[False] = False,
+        rng: int | RandomSource | None = None,
+        **feeds: Any,
+    ) -> Array: ...
+
+    @overload
+    def __call__(
+        self,
+        x: Any,
+        *,
+        lengths: Any = None,
+        resets: Any = None,
+        initial: Mapping[str, Any] | None = None,
+        return_state: Literal[True],
+        rng: int | RandomSource | None = None,
+        **feeds: Any,
+    ) -> tuple[Array, dict[str, Array]]: ...
 
     def __call__(
         self,
@@ -205,7 +237,7 @@ class Sequence:
         for i, cell in enumerate(self.cells):
             level = f"{i}." if len(self.cells) > 1 else ""
             if self.backward is not None:
-                yield Part(f"{level}forward.", cell)
+                yield Part(f"{level}forward.", cell, joined=True)
                 yield Part(f"{level}backward.", self.backward[i], backward=True)
             else:
                 yield Part(level, cell)
@@ -258,7 +290,7 @@ class Sequence:
             state |= {part.prefix + name: value for name, value in ran.state.items()}
             values |= {part.prefix + name: value for name, value in ran.values.items()}
             joined.append(ran.y)
-            if not (self.bidirectional and part.prefix.endswith("forward.")):
+            if not part.joined:
                 below, joined = np.concatenate(joined, axis=-1) if len(joined) > 1 else joined[0], []
         if given.batch:
             below = np.ascontiguousarray(np.swapaxes(below, 0, 1))

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import types
 import warnings
 from importlib import metadata
@@ -576,3 +577,14 @@ def test_a_wrapper_that_fails_is_named(shared):
     with pytest.raises(nl.NanolstmError, match="Clumsy") as caught:
         nl.load_data("sample")
     assert "ValueError: of its own" in str(caught.value)
+
+
+def test_threads_that_ask_at_once_all_find_what_is_registered():
+    house, found = PluginHouse(), []
+    threads = [threading.Thread(target=lambda: found.append(set(house.registry("losses")))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert all("rmse" in names for names in found)

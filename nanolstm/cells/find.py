@@ -34,14 +34,16 @@ def find_cell(text: str) -> tuple[type[Cell], dict[str, Any]]:
     found = name if ":" in name else plugins.lookup("cells", name)[1].value
     if isinstance(found, str):
         module, _, attribute = found.partition(":")
+        module = module.removesuffix(".py")
         try:
             found = getattr(importlib.import_module(module), attribute)
         except ImportError as error:
             raise UnknownNameError(f"cell {name!r}: module {module!r} cannot be imported: {error}") from None
         except AttributeError:
             there = [n for n, v in vars(importlib.import_module(module)).items() if _is_cell(v)]
+            where = getattr(importlib.import_module(module), "__file__", module)
             raise UnknownNameError(
-                f"module {module!r} has no {attribute!r}; {nearest(attribute, there, 'cells there')}"
+                f"module {module!r} ({where}) has no {attribute!r}; {nearest(attribute, there, 'cells there')}"
             ) from None
     if not _is_cell(found):
         raise UnknownNameError(f"{name!r} is {found!r}; expected a subclass of nanolstm.Cell")

@@ -76,7 +76,7 @@ class DataRequest:
             raise InputError(f"missing={self.missing!r}: expected 'error', 'drop' or 'ffill'")
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SequenceData:
     """Sequences as arrays: the answer of a source that has no time index, such as a synthetic task.
 
@@ -89,6 +89,10 @@ class SequenceData:
     x: np.ndarray
     y: np.ndarray
     lengths: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        shapes = {name: getattr(getattr(self, name), "shape", None) for name in ("x", "y", "lengths")}
+        return f"SequenceData({', '.join(f'{name} {shape}' for name, shape in shapes.items())})"
 
 
 Data: TypeAlias = "pd.DataFrame | SequenceData"

@@ -5,6 +5,7 @@ Everything that runs, draws, records or describes a cell reads this; only `resol
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -17,10 +18,10 @@ from nanolstm.language.initialisers import Initialiser
 
 @attrs.frozen
 class StateAnatomy:
-    """A state: the shape of its features and its first value."""
+    """A state: the shape of its features and its first value, which may be the name of a parameter."""
 
     shape: tuple[int, ...]
-    start: float | Array
+    start: float | Array | str
 
 
 @attrs.frozen
@@ -84,9 +85,17 @@ class Anatomy:
     params: Mapping[str, str]
     parameters: Mapping[str, ParameterAnatomy]
 
+    def layout(self) -> dict[str, tuple[slice, tuple[int, ...], bool]]:
+        """Where each parameter lies in the buffer, its shape, whether it is frozen: trained ones first."""
+        places, begin = {}, 0
+        for key in sorted(self.parameters, key=lambda key: self.parameters[key].frozen):
+            part = self.parameters[key]
+            end = begin + math.prod(part.shape)
+            places[key] = (slice(begin, end), part.shape, part.frozen)
+            begin = end
+        return places
+
     def same_shapes(self, other: Anatomy) -> bool:
         """Whether a buffer made for the one fits the other."""
-        shapes = {key: (p.shape, p.frozen) for key, p in self.parameters.items()}
-        return shapes == {key: (p.shape, p.frozen) for key, p in other.parameters.items()} and {
-            name: s.shape for name, s in self.states.items()
-        } == {name: s.shape for name, s in other.states.items()}
+        ours, theirs = ({name: s.shape for name, s in a.states.items()} for a in (self, other))
+        return self.layout() == other.layout() and ours == theirs

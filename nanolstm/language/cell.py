@@ -87,7 +87,7 @@ class Cell(Declared):
     inputs: int = attrs.field(validator=_positive)
     hidden: int = attrs.field(validator=_positive)
     outputs: int = attrs.field(init=False)
-    dtype: np.dtype[Any] = attrs.field(default="float64", converter=_float_dtype)
+    dtype: Any = attrs.field(default="float64", converter=_float_dtype)
     rng: int | RandomSource | None = attrs.field(default=None)
     anatomy: Anatomy = attrs.field(init=False)
     parameters: Parameters = attrs.field(init=False)
@@ -111,8 +111,7 @@ class Cell(Declared):
         rng = random_source(self.rng)
         # Drawn in the order of declaration, which is the notebook's; laid out with what is trained first.
         drawn = {key: first_values(p.init, rng, p.shape, key) for key, p in parts.parameters.items()}
-        order = sorted(drawn, key=lambda key: parts.parameters[key].frozen)
-        buffer = np.concatenate([drawn[key].ravel() for key in order] or [np.zeros(0)]).astype(self.dtype)
+        buffer = np.concatenate([drawn[key].ravel() for key in parts.layout()] or [np.zeros(0)]).astype(self.dtype)
         self._attach(parts, buffer)
         self.initialise(rng)
         self.__dict__["outputs"] = try_step(self)
@@ -138,6 +137,8 @@ class Cell(Declared):
 
     def __getattr__(self, name: str) -> Any:
         """Say what there is where a step reads a gate or a parameter by a wrong name."""
+        if hasattr(type(self), name):  # a property of the class that fails itself
+            return object.__getattribute__(self, name)
         known = self.__dict__.get("anatomy")
         if known is None or name.startswith("__"):
             raise AttributeError(name)
@@ -147,8 +148,13 @@ class Cell(Declared):
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if "_running" in self.__dict__:
+            raise CellError(
+                f"{type(self).__name__}.step sets self.{name}; what a step keeps is a state: take it as an "
+                "argument and return it"
+            )
         known = self.__dict__.get("anatomy")
-        if known is None or name.startswith("_") or name in self.__dict__.get("_held", ()):
+        if known is None or name in self.__dict__.get("_held", ()):
             super().__setattr__(name, value)
             return
         if name in known.gates or name in ("inputs", "hidden", "dtype", "outputs", "rng", "parameters", "frozen"):
@@ -161,7 +167,8 @@ class Cell(Declared):
             )
         before = self.__dict__[name]
         try:
-            super().__setattr__(name, value)
+            field = next(f for f in fields_of(type(self)) if f.name == name)
+            super().__setattr__(name, attrs.setters.convert(cast("Any", self), field, value))
             attrs.validate(cast("Any", self))
             parts = resolve(self)
             if not parts.same_shapes(known):
@@ -173,6 +180,7 @@ class Cell(Declared):
             super().__setattr__(name, before)
             raise
         self.__dict__["anatomy"] = parts
+        self.__dict__.pop("_examples_are_separate", None)  # another branch of the step may mix them
 
     def __copy__(self) -> Self:
         raise CellError("copy.copy would leave two cells with one buffer; use copy.deepcopy(cell)")
@@ -180,16 +188,16 @@ class Cell(Declared):
     def __getstate__(self) -> dict[str, Any]:
         derived = ("anatomy", "parameters", "frozen")
         names = [f.name for f in fields_of(type(self)) if KEY not in f.metadata and f.name not in derived]
-        return {"fields": {name: getattr(self, name) for name in names}, "buffer": self.__dict__["_buffer"]}
+        fields = {name: getattr(self, name) for name in names}
+        return {"fields": fields, "layout": self.anatomy.layout(), "buffer": self.__dict__["_buffer"]}
 
     def __setstate__(self, saved: Mapping[str, Any]) -> None:
         self.__dict__.update(saved["fields"])
         parts = resolve(self)
-        wanted = sum(int(np.prod(p.shape)) for p in parts.parameters.values())
-        if saved["buffer"].size != wanted:
+        if list(saved["layout"].items()) != list(parts.layout().items()):
             raise CellError(
-                f"{type(self).__name__} has {wanted} parameters now, and had {saved['buffer'].size} when this was "
-                "pickled: the class has changed since"
+                f"{type(self).__name__} has changed since this was pickled: its parameters were "
+                f"{_shapes(saved['layout'])}, and are {_shapes(parts.layout())}"
             )
         self._attach(parts, saved["buffer"])
 
@@ -198,12 +206,8 @@ class Cell(Declared):
         self.__dict__.update(anatomy=parts, _buffer=buffer)
         trained: dict[str, Array] = {}
         frozen: dict[str, Array] = {}
-        begin = 0
-        for key in sorted(parts.parameters, key=lambda key: parts.parameters[key].frozen):
-            part = parts.parameters[key]
-            end = begin + int(np.prod(part.shape))
-            (frozen if part.frozen else trained)[key] = buffer[begin:end].reshape(part.shape)
-            begin = end
+        for key, (place, shape, is_frozen) in parts.layout().items():
+            (frozen if is_frozen else trained)[key] = buffer[place].reshape(shape)
         count = sum(view.size for view in trained.values())
         self.__dict__["parameters"] = Parameters(
             trained, buffer[:count], {key: f"it is frozen, and stands in .frozen[{key!r}]" for key in frozen}
@@ -213,15 +217,20 @@ class Cell(Declared):
         )
         self._bind({**trained, **frozen})
 
-    def _reading(self, values: Mapping[str, Any] | None = None, tell: Tell | None = None) -> Self:
+    def reading(self, values: Mapping[str, Any] | None = None, tell: Tell | None = None) -> Self:
         """A cell like this one whose parameters are `values` by key, and which tells each gate's value to `tell`.
 
-        Without `values` it reads this cell's own numbers, and cannot write to them. It is for running, not for keeping.
+        Without `values` it reads this cell's own numbers, and cannot write to them. It is for running `step` and not
+        for keeping: whatever runs, watches or traces a step does so through such a twin, which cannot be set.
         """
+        if values is None:
+            values = {key: read_only(value) for key, value in {**self.parameters, **self.frozen}.items()}
         twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__, _held={})
-        own = {key: read_only(value) for key, value in {**self.parameters, **self.frozen}.items()}
-        twin._bind(own if values is None else values, tell)
+        # What a step reads by key is what it reads by attribute.
+        trained, frozen = ({key: values[key] for key in own} for own in (self.parameters, self.frozen))
+        twin.__dict__.update(self.__dict__, _held={}, parameters=Parameters(trained), frozen=Parameters(frozen))
+        twin._bind(values, tell)
+        twin.__dict__["_running"] = True
         return twin
 
     def _bind(self, values: Mapping[str, Any], tell: Tell | None = None) -> None:
@@ -243,3 +252,7 @@ class Cell(Declared):
             for attribute, key in part.keys.items():
                 made._hold(attribute, values[key], key)
             self.__dict__[name] = made
+
+
+def _shapes(layout: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {shape}" for key, (_, shape, _) in layout.items())

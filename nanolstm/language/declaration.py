@@ -36,11 +36,11 @@ class Declared(HasParameters):
             field_transformer=_inherited_in_place,
             on_setattr=attrs.setters.NO_OP,  # Cell.__setattr__ validates
         )(cls)
-        cls._fields_as_defined = fields_of(cls)
+        cls._fields_as_defined = vars(cls)["__attrs_attrs__"]
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
         """Refuse a class that attrs was applied to once more, which would have emptied it, and misspelt settings."""
-        if cls._fields_as_defined != fields_of(cls):
+        if cls._fields_as_defined is not vars(cls)["__attrs_attrs__"]:
             raise CellError(_ATTRS_TWICE.format(cls.__name__))
         for name in settings:
             if name not in settings_of(cls):
@@ -60,6 +60,9 @@ def settings_of(cls: type) -> list[str]:
     """The names of the fields that a cell is made with."""
     return [f.name for f in fields_of(cls) if f.init]
 
+
+_Pending = type(attrs.field())
+"""What attrs.field() answers with: a field that has no class yet."""
 
 _ATTRS_TWICE = "{}: take @attrs.define off; nanolstm applies it to subclasses of Cell and Gate already"
 
@@ -132,4 +135,4 @@ def _check_names(cls: type) -> None:
 
 
 def _is_declaration(value: Any) -> bool:
-    return type(value).__name__ == "_CountingAttr" and KEY in value.metadata
+    return isinstance(value, _Pending) and KEY in value.metadata

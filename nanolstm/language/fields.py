@@ -38,7 +38,7 @@ class StateField:
     """A state as it is declared."""
 
     size: Size
-    start: float | Array
+    start: float | Array | str
 
 
 @attrs.frozen(kw_only=True)
@@ -113,14 +113,15 @@ def param(
     return declared_field(ParamField(shape=shape, init=init, frozen=frozen, project=project))
 
 
-def state(size: Size = "hidden", start: float | Array = 0.0) -> Any:
+def state(size: Size = "hidden", start: float | Array | str = 0.0) -> Any:
     """Declare a state of `step` that has another size (a tuple for a matrix) or another first value than zeros.
 
     An argument of `step` after `x` that no field declares is a state of the hidden size that starts at 0.
 
     Args:
         size: a size, or a tuple of sizes for a state of several axes, (..., *size).
-        start: its value before the first step and after a reset: a number (`-np.inf` too), or an array of its shape.
+        start: its value before the first step and after a reset: a number (`-np.inf` too), an array of its shape, or
+            the name of a `param` of its shape, for a start that is learned.
     """
     return declared_field(StateField(size=size, start=start))
 
@@ -135,6 +136,8 @@ def feed(size: int | str = 1, default: float | None = None) -> Any:
         size: its width.
         default: its value where the model is called without it; None if it must be given.
     """
+    if default is not None and (isinstance(default, bool) or not isinstance(default, int | float)):
+        raise CellError(f"feed(default={default!r}): expected a number, or None if the feed must be given")
     return declared_field(FeedField(size=size, default=default))
 
 

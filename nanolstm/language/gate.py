@@ -98,6 +98,14 @@ class Gate(Declared):
     products: tuple[Product, ...]
     owner: str
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__ and name not in self.__dict__.get("_held", {}):
+            raise CellError(
+                f"{self.owner}.{self.name}.{name} is fixed once a cell is made; declare the gate otherwise in a "
+                f"subclass: `{self.name}: Gate = gate(...)`"
+            )
+        super().__setattr__(name, value)
+
     def __call__(self, *values: Array) -> Array:
         """The gate's value, (..., size), for one value for each weight, in the order of the declaration."""
         return self.activation(self.preactivation(*values))
@@ -130,7 +138,7 @@ class Gate(Declared):
                 f"{'s' * (len(values) != 1)}; its weights {weights} take: self.{self.name}({expected})"
             )
         for product, value in zip(self.products, values, strict=True):
-            if np.ndim(value) == 0 or np.shape(value)[-1] != product.width:
+            if getattr(value, "shape", ())[-1:] != (product.width,):
                 raise CellError(
                     f"gate {self.name!r} of {self.owner}: weight {product.weight} multiplies {product.form.reads!r}, "
                     f"which has width {product.width}; it was called with a value of shape {np.shape(value)}"
@@ -224,6 +232,11 @@ def gate(
     """
     if not callable(act):
         raise CellError(f"gate({act!r}): the activation must be a function of an array, such as sigmoid or np.tanh")
+    if not isinstance(bias, bool | Tied):
+        raise CellError(
+            f"gate(bias={bias!r}): expected True, False or tied('other.b'); for its first value write "
+            "init={'b': 1.0} or init=nl.forget_bias(1.0)"
+        )
     kind = kind or Gate
     if not (isinstance(kind, type) and issubclass(kind, Gate)):
         raise CellError(f"gate(kind={kind!r}): expected a subclass of Gate")

@@ -32,10 +32,21 @@ class Parameters(Mapping[str, Array]):
 
     @property
     def flat(self) -> Array:
-        """All numbers, in the order of the names, as one vector: the buffer itself, or of several cells a copy."""
+        """All numbers, in the order of the names, as one vector.
+
+        Of one cell it is the buffer itself, and may be written to. Of a model of several parts it is a copy that cannot
+        be written to, for nothing would come of it: write to the names.
+        """
         if self._flat is not None:
             return self._flat
-        return np.concatenate([view.ravel() for view in self._views.values()]) if self._views else np.zeros(0)
+        joined = np.concatenate([view.ravel() for view in self._views.values()]) if self._views else np.zeros(0)
+        joined.flags.writeable = False
+        return joined
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles have a buffer of their own, of which their names are views."""
+        shapes = {name: view.shape for name, view in self._views.items()}
+        return _rebuilt, (np.array(self.flat), shapes, dict(self._elsewhere))
 
     @property
     def count(self) -> int:
@@ -65,6 +76,12 @@ class Parameters(Mapping[str, Array]):
 
     def _hint(self, name: str) -> str:
         return self._elsewhere.get(name) or nearest(name, self._views)
+
+
+def _rebuilt(flat: Array, shapes: Mapping[str, tuple[int, ...]], elsewhere: Mapping[str, str]) -> Parameters:
+    ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes.values())])
+    pieces = zip(shapes.items(), ends, ends[1:], strict=False)
+    return Parameters({name: flat[a:b].reshape(shape) for (name, shape), a, b in pieces}, flat, elsewhere)
 
 
 def assign(view: Array, value: Any, name: str) -> None:

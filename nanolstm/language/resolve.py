@@ -29,6 +29,10 @@ def resolve(cell: Cell) -> Anatomy:
     return _Resolver(cell).resolve()
 
 
+ARGUMENTS_OF_A_MODEL = ("target", "loss", "lengths", "resets", "initial", "return_state", "rng", "backend")
+"""Names that a call of a model has, or will have, for itself: no feed can bear them."""
+
+
 class _Resolver:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -67,11 +71,19 @@ class _Resolver:
             elif isinstance(field, ParamField):
                 params[name] = name
                 self.parameters[name] = self._param(field, f"param {name!r}")
+        for name, part in self.states.items():
+            if isinstance(part.start, str) and (
+                part.start not in params or self.parameters[part.start].shape != part.shape
+            ):
+                raise CellError(
+                    f"{self.name}: state {name!r} starts at {part.start!r}, which is no param of its shape "
+                    f"{part.shape}; {nearest(part.start, params, 'params')}"
+                )
         return Anatomy(self.arguments, self.states, feeds, noises, gates, params, self.parameters)
 
     def _check_arguments(self) -> None:
         for name in self.arguments:
-            if name in ("lengths", "resets", "initial", "return_state"):
+            if name in ARGUMENTS_OF_A_MODEL:
                 raise CellError(f"{self.name}: the argument {name!r} of step bears the name of an argument of a model")
         for name, field in self.fields.items():
             argument = isinstance(field, StateField | FeedField | NoiseField)

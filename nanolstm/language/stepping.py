@@ -25,7 +25,7 @@ def start_states(cell: Cell, batch: tuple[int, ...] = ()) -> dict[str, Array]:
     """
     states = {}
     for name, part in cell.anatomy.states.items():
-        start = np.asarray(part.start)
+        start = np.asarray(getattr(cell, part.start) if isinstance(part.start, str) else part.start)
         if start.dtype.kind not in "iuf" or start.shape not in ((), part.shape) or np.isnan(start).any():
             raise CellError(
                 f"{type(cell).__name__}: state {name!r} has shape {part.shape} and starts at {part.start!r}; give a "
@@ -80,14 +80,14 @@ def check_result(cell: Cell, x: Array, result: Any) -> tuple[Array, dict[str, Ar
     batch = x.shape[:-1]
     # In the trial step of a new cell the width of the output is not known yet.
     width = (cell.outputs,) if "outputs" in cell.__dict__ else np.shape(result[0])[-1:]
-    y = _fitted(cell, result[0], (*batch, *width), "the output", wanted)
+    y = _fitted(cell, result[0], (*batch, *width), bool(batch), "the output", wanted)
     return y, {
-        name: _fitted(cell, value, (*batch, *part.shape), f"state {name!r}", wanted)
+        name: _fitted(cell, value, (*batch, *part.shape), bool(batch), f"state {name!r}", wanted)
         for (name, part), value in zip(states.items(), result[1:], strict=True)
     }
 
 
-def _fitted(cell: Cell, value: Any, shape: tuple[int, ...], what: str, wanted: str) -> Array:
+def _fitted(cell: Cell, value: Any, shape: tuple[int, ...], batched: bool, what: str, wanted: str) -> Array:
     """`value` with exactly `shape`, in the cell's dtype, so that a stray float64 constant cannot widen a float32 run.
 
     What does not depend on the example may come without the batch axis.
@@ -98,11 +98,13 @@ def _fitted(cell: Cell, value: Any, shape: tuple[int, ...], what: str, wanted: s
             f"{type(cell).__name__}.step returned {what} of dtype {array.dtype}; expected real numbers (a complex "
             "number is two of them, its real and its imaginary part)"
         )
-    if array.shape not in (shape, shape[1:]) or (array.shape == () != shape):
-        raise CellError(
-            f"{type(cell).__name__}.step returned {what} with shape {array.shape}; expected {shape} and {wanted}"
-        )
-    return np.broadcast_to(array, shape).astype(cell.dtype, copy=False)
+    if array.shape != shape:
+        if not batched or array.shape != shape[1:]:
+            raise CellError(
+                f"{type(cell).__name__}.step returned {what} with shape {array.shape}; expected {shape} and {wanted}"
+            )
+        array = np.broadcast_to(array, shape)
+    return array.astype(cell.dtype, copy=False)
 
 
 def try_step(cell: Cell) -> int:
@@ -111,19 +113,33 @@ def try_step(cell: Cell) -> int:
     Raises:
         CellError: the step does not fit what the class declares.
     """
-    part, name = cell.anatomy, type(cell).__name__
+    x, result, found, _ = _step_from_zeros(cell)
+    y, _ = check_result(cell, x, result)
+    name, states = type(cell).__name__, cell.anatomy.states
+    if states:
+        _refuse_permuted(name, dict(zip(states, result[1:], strict=True)), found)
+    if y.ndim != 1:
+        raise CellError(f"{name}.step returned an output of shape {y.shape} for one example; expected features, (N,)")
+    return y.size
+
+
+def shapes_of_one(cell: Cell) -> tuple[list[tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """The shapes for one example: of the gates' values in the order of their calls, of local variables by name."""
+    _, _, found, gates = _step_from_zeros(cell)
+    return gates, {name: v.shape for name, v in found.items() if isinstance(v, np.ndarray | np.generic)}
+
+
+def _step_from_zeros(cell: Cell) -> tuple[Array, Any, dict[str, Any], list[tuple[int, ...]]]:
+    part = cell.anatomy
+    gates: list[tuple[int, ...]] = []
+    reading = cell.reading(tell=lambda _, value: gates.append(np.shape(value)))
     given: dict[str, Array] = start_states(cell)
     given |= {feed: np.full(f.size, f.default or 0.0, cell.dtype) for feed, f in part.feeds.items()}
     given |= {noise: np.full(n.size, n.p, cell.dtype) for noise, n in part.noises.items()}
     x, arguments = np.zeros(cell.inputs, cell.dtype), [read_only(given[argument]) for argument in part.arguments]
     with np.errstate(all="ignore"), told_where(cell):  # zeros may be outside of what a step is for: 1 / x, log(x)
-        result, found = call_with_locals(type(cell).step, cell._reading(), read_only(x), *arguments)
-    y, _ = check_result(cell, x, result)
-    if part.states:
-        _refuse_permuted(name, dict(zip(part.states, result[1:], strict=True)), found)
-    if y.ndim != 1:
-        raise CellError(f"{name}.step returned an output of shape {y.shape} for one example; expected features, (N,)")
-    return y.size
+        result, found = call_with_locals(type(cell).step, reading, read_only(x), *arguments)
+    return x, result, found, gates
 
 
 def _refuse_permuted(name: str, new: Mapping[str, Any], found: Mapping[str, Any]) -> None:

@@ -321,3 +321,184 @@ def test_a_parameter_that_nothing_reads_is_reported_and_absent_suggested():
     assert unread_parameters(ToyLSTM(inputs=2, hidden=3)) == []
     with pytest.raises(AssertionError, match=r"nothing reads forget\.U, .*`forget = absent`"):
         check_cell(Forgetful)
+
+
+# What only a first reading of the code found
+
+
+def test_a_pickle_knows_its_names_and_not_only_its_size():
+    class One(Cell):
+        a: Array = param("hidden", 1.0)
+        b: Array = param("hidden", 2.0)
+
+        def step(self, x, h):
+            return h + self.a, h + self.b
+
+    class Other(Cell):
+        b: Array = param("hidden", 2.0)
+        a: Array = param("hidden", 1.0)
+
+        def step(self, x, h):
+            return h + self.a, h + self.b
+
+    state = One(inputs=1, hidden=3).__getstate__()
+    with pytest.raises(CellError, match=r"were a \(3,\), b \(3,\), and are b \(3,\), a \(3,\)"):
+        Other.__new__(Other).__setstate__(state)
+
+
+@pytest.mark.parametrize("first", [0.0, lambda rng, shape: np.eye(*shape)])
+def test_a_mixing_step_is_found_whatever_its_first_values_are(first):
+    class C(Cell):
+        A: Array = param(("hidden", "hidden"), first)
+
+        def step(self, x, h):
+            h = np.tanh(self.A @ h + x)
+            return h, h
+
+    with pytest.raises(CellError, match="mixes the examples"):
+        nl.Sequence(C(inputs=3, hidden=3))(X)
+
+
+def test_a_branch_that_mixes_is_found_when_it_is_switched_on():
+    class C(Cell):
+        centred: bool = False
+
+        def step(self, x, h):
+            h = h + x
+            return (h - h.mean(axis=0) if self.centred else h), h
+
+    cell = C(inputs=3, hidden=3)
+    model = nl.Sequence(cell)
+    model(X)
+    cell.centred = True
+    with pytest.raises(CellError, match="mixes the examples"):
+        model(X)
+
+
+def test_a_step_that_counts_is_not_accused_of_mixing():
+    class C(Cell):
+        def step(self, x, h):
+            if np.min(h) < 0:
+                raise ValueError("a count is never negative")
+            return h, h + 1
+
+    assert nl.Sequence(C(inputs=3, hidden=3))(X)[0, :, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_a_step_that_draws_random_numbers_is_told_of_noise():
+    class C(Cell):
+        def step(self, x, h):
+            return h + np.random.default_rng().normal(), h
+
+    with pytest.raises(CellError, match=r"other numbers each time.*noise\(p\)"):
+        nl.Sequence(C(inputs=3, hidden=3))(X)
+
+
+def test_a_matrix_state_is_not_filled_with_a_vector():
+    class C(Cell):
+        m: State = state(("hidden", "hidden"))
+
+        def step(self, x, m):
+            return x, m[..., 0] + x
+
+    with pytest.raises(CellError, match=r"state 'm' with shape \(3,\); expected \(3, 3\)"):
+        C(inputs=3, hidden=3)
+
+
+def test_a_step_cannot_keep_anything_outside_of_its_states():
+    class Halves(Cell):
+        leak: float = 1.0
+
+        def step(self, x, h):
+            self.leak = self.leak / 2
+            return h + self.leak, h
+
+    class Writes(Cell):
+        a: Array = param("hidden", 0.0)
+
+        def step(self, x, h):
+            self.parameters["a"][...] += 1
+            return h + self.a, h
+
+    with pytest.raises(CellError, match=r"step sets self\.leak; what a step keeps is a state"):
+        Halves(inputs=1, hidden=1)
+    with pytest.raises(CellError, match="writes into an array that it was given"):
+        Writes(inputs=1, hidden=1)
+
+
+def test_a_start_can_be_a_parameter_that_is_learned():
+    class C(Cell):
+        first: Array = param("hidden", [1.0, 2.0, 3.0])
+        h: State = state(start="first")
+
+        def step(self, x, h):
+            return h, h + 1
+
+    cell = C(inputs=3, hidden=3)
+    model = nl.Sequence(cell)
+    resets = np.array([[False, False, True, False]] * 3)
+    assert model(X, resets=resets)[0, :, 1].tolist() == [2, 3, 2, 3]
+    cell.first = [5.0, 5.0, 5.0]
+    assert model(X, resets=resets)[0, :, 1].tolist() == [5, 6, 5, 6]
+
+    class Wrong(Cell):
+        h: State = state(start="frist")
+
+        def step(self, x, h):
+            return h, h
+
+    with pytest.raises(CellError, match="starts at 'frist', which is no param of its shape"):
+        Wrong(inputs=3, hidden=3)
+
+
+@pytest.mark.parametrize("bias", [1.0, 0.0, "x", None])
+def test_a_bias_is_there_or_not_and_its_value_is_init(bias):
+    with pytest.raises(CellError, match=r"init=nl\.forget_bias\(1\.0\)"):
+        gate(sigmoid, bias=bias)
+
+
+def test_a_gates_value_is_recorded_as_it_was_when_the_gate_gave_it():
+    class C(Cell):
+        g: Gate = gate(sigmoid)
+
+        def step(self, x, h):
+            z = self.g(x, h)
+            z *= -1
+            return z, h
+
+    rec = nl.Sequence(C(inputs=3, hidden=3, rng=0)).record(X)
+    assert (rec["g"] > 0).all()
+    assert np.array_equal(rec["z"], -rec["g"])
+
+
+@pytest.mark.parametrize("B", [1, 2, 3])
+def test_a_local_variable_of_all_examples_is_recorded_for_each_whatever_the_batch(B):
+    class C(Cell):
+        d: Array = param("hidden", nl.normal())
+
+        def step(self, x, h):
+            decay = np.exp(-self.d)
+            h = decay * h + x
+            return h, h
+
+    cell = C(inputs=3, hidden=3, rng=0)
+    rec = nl.Sequence(cell).record(X[:B])
+    assert rec["decay"].shape == (B, 4, 3)
+    assert np.allclose(rec["decay"], np.exp(-cell.d))
+
+
+def test_what_is_fixed_in_a_made_gate_or_model_says_so():
+    cell = ToyLSTM(inputs=2, hidden=3)
+    with pytest.raises(CellError, match=r"output\.activation is fixed"):
+        cell.output.activation = np.tanh
+    with pytest.raises(attrs.exceptions.FrozenAttributeError):
+        nl.Sequence(cell).readout = 5
+
+
+def test_the_numbers_of_a_model_of_several_parts_are_written_by_name_only():
+    flat = nl.Sequence(ToyLSTM(inputs=2, hidden=3), readout=1).parameters.flat
+    with pytest.raises(ValueError, match="read-only"):
+        flat[...] = 0
+    for twin in (copy.deepcopy(ToyLSTM(inputs=2, hidden=3).parameters), copy.deepcopy(nl.Parameters({}))):
+        twin.flat[...] = 7
+        assert all((view == 7).all() for view in twin.values())

@@ -1,0 +1,7 @@
+"""`python -m nanolstm` is the command line."""
+
+import sys
+
+from nanolstm.cli import main
+
+sys.exit(main())
