@@ -62,14 +62,15 @@ def draw_run(evaluation: Evaluation, gates: tuple[str, ...], *, title: str, unit
     top = axes[0]
     top.plot(times, table["target"], color="black", linewidth=1.1, label="target")
     for i, column in enumerate(name for name in table if name != "target"):
-        top.plot(times, table[column], color=f"C{i}", linewidth=1.1, label=f"model's {column}")
+        top.plot(times, table[column], color=f"C{3 + i}", linewidth=1.1, label=f"model's {column}")
     if evaluation.held_out:
         top.axvspan(times[evaluation.held_out], times[-1], color="0.9", zorder=0, label="held out: scored")
     top.set_ylabel(unit)
     scores = ", ".join(f"{name} {score.scaled:.4g}" for name, score in evaluation.scores.items())
     top.set_title(f"{title}\n{scores}", loc="left", fontsize="medium")
     top.legend(loc="upper left", ncols=4, frameon=False)
-    top.margins(x=0.01)
+    for axis in axes:
+        axis.margins(x=0.01)
     for axis, name in zip(axes[1:], gates, strict=True):
         _draw_gate(figure, axis, before, name, evaluation.recording[name])
     axes[-1].set_xlabel("time")

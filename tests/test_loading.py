@@ -115,7 +115,7 @@ def test_what_is_loaded_is_the_callers_own(answers):
             "column 'a' holds 'x', which is no number at 2024-01-01 (6 of 6 rows)",
         ),
         (frame(a=np.arange(6) * 1j), "column 'a'"),
-        (frame(a=[1, 10**400, 3, 4, 5, 6]), "column 'a'"),
+        (frame(a=pd.Series([1, 10**400, 3, 4, 5, 6], DAYS, dtype=object)), "column 'a'"),
         (frame(DAYS[:1]), "1 rows; at least 2 are needed"),
         (frame().head(0), "0 rows; at least 2 are needed"),
         (pd.DataFrame(index=DAYS), "no column"),
