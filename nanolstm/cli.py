@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanolstm import __version__, plugins
-from nanolstm.errors import InputError, NanolstmError, PluginError, SourceUnavailableError, UnknownNameError
+from nanolstm.errors import InputError, NanolstmError, PluginError, SourceUnavailableError, UnknownNameError, one_line
 
 if TYPE_CHECKING:
     from nanolstm.data.request import Data, DataRequest
@@ -253,7 +253,7 @@ def _load(request: DataRequest, *, fall_back: bool) -> tuple[DataRequest, Data, 
         if "sample" not in plugins.shared.registry("sources"):
             raise
         data = load_data(sample)
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         sys.stderr.write(f"nanolstm: Yahoo did not answer, so this is the shipped sample, AAPL 2000-2013 ({reason})\n")
         return sample, data, f"yfinance, which failed: {reason}"
 

@@ -82,3 +82,9 @@ def nearest(name: str, known: Iterable[str], label: str = "known") -> str:
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
     hint = f"did you mean {folded[close[0]]!r}? " if close else ""
     return f"{hint}{label}: {', '.join(names) or 'none'}"
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line: the text of ours, and of anybody else's the type before it."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, NanolstmError) else f"{type(error).__name__}: {text}"

@@ -9,7 +9,7 @@ import attrs
 from nanolstm import plugins
 from nanolstm.data.checks import check_frame, check_sequences
 from nanolstm.data.request import Data, DataRequest, SequenceData
-from nanolstm.errors import DataError, InputError, NanolstmError, PluginError, nearest
+from nanolstm.errors import DataError, InputError, NanolstmError, PluginError, nearest, one_line
 from nanolstm.hookspecs import hookimpl
 
 
@@ -59,8 +59,7 @@ def load_data(source: str | DataRequest, symbol: str | None = None, **request: A
         raise
     except (Exception, SystemExit) as error:  # a source's own faults are named below, so this is a plugin around it
         who = plugins.shared.culprits(error, "nanolstm_load_data")
-        text = " ".join(str(error).split())
-        raise PluginError(f"nanolstm_load_data of plugin {who} failed: {type(error).__name__}: {text}") from error
+        raise PluginError(f"nanolstm_load_data of plugin {who} failed: {one_line(error)}") from error
     if isinstance(answer, SequenceData):
         return check_sequences(answer, source=wanted.source)
     return check_frame(answer, source=wanted.source, columns=wanted.columns, missing=wanted.missing)
@@ -77,7 +76,4 @@ class _AskTheSource:
         except NanolstmError:
             raise
         except (Exception, SystemExit) as error:
-            text = " ".join(str(error).split())
-            raise DataError(
-                f"source {request.source!r} of plugin {entry.plugin} failed: {type(error).__name__}: {text}"
-            ) from error
+            raise DataError(f"source {request.source!r} of plugin {entry.plugin} failed: {one_line(error)}") from error

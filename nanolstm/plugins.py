@@ -27,7 +27,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import pluggy
 
 from nanolstm import hookspecs
-from nanolstm.errors import InputError, NanolstmError, PluginError, PluginWarning, UnknownNameError, nearest
+from nanolstm.errors import InputError, PluginError, PluginWarning, UnknownNameError, nearest, one_line
 from nanolstm.naming import parse_name
 from nanolstm.registry import Entry, Plugin, Registry, registrar
 
@@ -144,7 +144,7 @@ class PluginHouse:
         try:
             loaded = importlib.import_module(module)
         except (Exception, SystemExit) as error:
-            raise PluginError(f"plugin {module!r} cannot be imported: {_one_line(error)}") from error
+            raise PluginError(f"plugin {module!r} cannot be imported: {one_line(error)}") from error
         return self.register(loaded, module)
 
     @_locked
@@ -284,7 +284,7 @@ class PluginHouse:
                 for argument in inspect.signature(getattr(module, name)).parameters:
                     if argument not in (*wanted, "self"):
                         return f"{name} has no argument {argument!r}; {nearest(argument, wanted, 'arguments')}"
-        return _one_line(error)
+        return one_line(error)
 
     def _withdraw(self, plugin: Plugin) -> None:
         for registry in self._registries.values():
@@ -296,11 +296,6 @@ class PluginHouse:
     @staticmethod
     def _warn(text: str) -> None:
         warnings.warn(text, PluginWarning, stacklevel=2)
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, NanolstmError) else f"{type(error).__name__}: {text}"
 
 
 def _names(text: str) -> list[str]:
