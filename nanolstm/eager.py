@@ -50,14 +50,14 @@ def run(
     """
     steps, batch = len(x), x.shape[1:-1]
     x, feeds = read_only(x), {name: read_only(value) for name, value in feeds.items()}
-    start = start_states(cell, batch)
-    state = start | dict(initial)
     if batch and not cell.__dict__.get("_examples_are_separate"):
         refuse_mixed_examples(cell)
         cell.__dict__["_examples_are_separate"] = True
-    noises = _draw_noises(cell, steps, batch, rng)
     tape = Tape(type(cell).__name__)
     reading = cell.reading(tell=tape.tell if record else None)
+    start = start_states(reading, batch)  # a start may be a parameter, read as the step reads it
+    state = start | dict(initial)
+    noises = _draw_noises(cell, steps, batch, rng)
     outputs = np.zeros((steps, *batch, cell.outputs), cell.dtype)
     for t in range(steps):
         if resets is not None and resets[t].any():

@@ -65,12 +65,14 @@ def draw_run(evaluation: Evaluation, gates: tuple[str, ...], *, title: str, unit
         top.plot(times, table[column], color=f"C{3 + i}", linewidth=1.1, label=f"model's {column}")
     if evaluation.held_out:
         top.axvspan(times[evaluation.held_out], times[-1], color="0.9", zorder=0, label="held out: scored")
-    top.set_ylabel(unit)
+    top.set_ylabel(unit, parse_math=False)  # a dollar sign in a column's name is one
     scores = ", ".join(f"{name} {score.scaled:.4g}" for name, score in evaluation.scores.items())
-    top.set_title(f"{title}\n{scores}", loc="left", fontsize="medium")
+    top.set_title(f"{title}\n{scores}", loc="left", fontsize="medium", parse_math=False)
     top.legend(loc="upper left", ncols=4, frameon=False)
     for axis in axes:
         axis.margins(x=0.01)
+    low, high = top.get_ylim()
+    top.set_ylim(low, high + 0.12 * (high - low))  # room for the legend above the curves
     for axis, name in zip(axes[1:], gates, strict=True):
         _draw_gate(figure, axis, before, name, evaluation.recording[name])
     axes[-1].set_xlabel("time")
@@ -105,11 +107,10 @@ def _draw_gate(figure: Figure, axis: Any, times: Any, name: str, values: Any) ->
         if units > 1:
             axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize="small")
         return
-    edges = np.arange(units + 1) - 0.5
     bound = max(1.0, float(np.abs(values).max()))
     low = -bound if values.min() < 0 else 0.0
     image = axis.pcolormesh(
-        times, edges[:-1] + 0.5, values.T, vmin=low, vmax=bound, cmap="RdBu_r" if low else "viridis", shading="nearest"
+        times, np.arange(units), values.T, vmin=low, vmax=bound, cmap="RdBu_r" if low else "viridis", shading="nearest"
     )
     axis.set_ylabel(f"{name} gate\n(unit)")
     figure.colorbar(image, ax=axis, pad=0.01, label="value")

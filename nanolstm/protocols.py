@@ -129,7 +129,7 @@ def evaluate_series(
     rows = len(frame)
     known = int(rows * TRAINING_SHARE) if honest else rows
     if known < 2 or (honest and known >= rows):
-        raise InputError(f"{rows} rows are too few for the {protocol} protocol; it needs at least {5 if honest else 2}")
+        raise InputError(f"{rows} rows are too few for the {protocol} protocol; it needs at least {3 if honest else 2}")
     scaling = Scaling.fit(frame.iloc[:known], features, target, scaler)
     x, y = scaling.scale(frame, features, target)
     recording = model.record(x[:-1])
@@ -178,12 +178,12 @@ def evaluate_sequences(model: Sequence, data: SequenceData, *, loss: Loss, proto
         raise InputError("the honest protocol needs a sequence to hold out and one to know; there is one sequence")
     first = int(len(data.x) * TRAINING_SHARE) if protocol == "honest" else 0
     recording = model.record(data.x, lengths=data.lengths)
-    per_step = data.y.ndim > 1 and data.y.shape[1] == data.x.shape[1] and data.y.ndim + (data.y.dtype.kind in "iu") > 2
+    per_step = data.y.ndim > 1 and data.y.shape[1] == data.x.shape[1] and data.y.ndim + classes > 2
     ends = np.full(len(data.x), data.x.shape[1]) if data.lengths is None else np.asarray(data.lengths)
     predicted = recording.y if per_step else recording.y[np.arange(len(ends)), ends - 1]
     lengths = ends[first:] if per_step else None
     scores = {"model": Score(loss(predicted[first:], data.y[first:], lengths=lengths))}
-    if loss.in_target_units and not loss.classes:
+    if loss.in_target_units and not classes:
         known = slice(0, first or None)
         valid = np.arange(data.x.shape[1]) < ends[known, None]
         targets = data.y[known][valid] if per_step else data.y[known]

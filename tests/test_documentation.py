@@ -8,7 +8,7 @@ In README.md and docs/*.md every fenced block counts, by its language:
   ones that the project promises, and are not run.
 - `text`: directly below a block of the two above it is what that block prints, with `...` for what is left out;
   anywhere else it is a drawing.
-- `toml`: parses, and every plugin that it announces as an entry point is a module of the page and loads.
+- `toml`: parses, and every plugin that it announces as an entry point is a module of the page.
 - `csv` with a `title`: a data file that the page goes on to read.
 
 Any other language fails, so that nothing escapes.

@@ -119,7 +119,7 @@ def test_a_held_out_price_beyond_all_training_prices_scales_beyond_one():
     assert evaluate(frame).predictions["target"].iloc[-1] == 1.0
 
 
-@pytest.mark.parametrize("rows", [5, 6, 9, 10])
+@pytest.mark.parametrize("rows", [3, 5, 6, 9, 10])
 def test_honest_never_trains_on_what_it_scores_however_short_the_series(rows):
     got = evaluate(series(rows), "honest")
     known = int(0.8 * rows)
@@ -127,7 +127,7 @@ def test_honest_never_trains_on_what_it_scores_however_short_the_series(rows):
     assert got.held_out == known - 1
 
 
-@pytest.mark.parametrize(("protocol", "rows", "least"), [("honest", 2, 5), ("notebook", 1, 2)])
+@pytest.mark.parametrize(("protocol", "rows", "least"), [("honest", 2, 3), ("notebook", 1, 2)])
 def test_too_few_rows_are_an_error_that_says_how_many_are_needed(protocol, rows, least):
     with pytest.raises(
         InputError, match=f"{rows} rows are too few for the {protocol} protocol; it needs at least {least}"
