@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from nanolstm.losses import loss as loss
     from nanolstm.recording import Recording as Recording
     from nanolstm.sequence import Sequence as Sequence
+    from nanolstm.traced import trace as trace
 
 _MODULES = {
     "language.cell": ("Cell",),
@@ -69,6 +70,7 @@ _MODULES = {
     "recording": ("Recording",),
     "sequence": ("Sequence",),
     "testing": ("testing",),
+    "traced": ("trace",),
 }
 
 __all__ = [name for names in _MODULES.values() for name in names]

@@ -57,7 +57,7 @@ def run(
     reading = cell.reading(tell=tape.tell if record else None)
     start = start_states(reading, batch)  # a start may be a parameter, read as the step reads it
     state = start | dict(initial)
-    noises = _draw_noises(cell, steps, batch, rng)
+    noises = draw_noises(cell, steps, batch, rng)
     outputs = np.zeros((steps, *batch, cell.outputs), cell.dtype)
     for t in range(steps):
         if resets is not None and resets[t].any():
@@ -90,7 +90,7 @@ def _where(condition: Array, this: Array, that: Array) -> Array:
     return np.where(condition.reshape(condition.shape + (1,) * (this.ndim - condition.ndim)), this, that)
 
 
-def _draw_noises(cell: Cell, steps: int, batch: tuple[int, ...], rng: RandomSource | None) -> dict[str, Array]:
+def draw_noises(cell: Cell, steps: int, batch: tuple[int, ...], rng: RandomSource | None) -> dict[str, Array]:
     masks = {}
     for name, part in cell.anatomy.noises.items():
         shape = (steps, *batch, part.size)

@@ -15,6 +15,62 @@ class CellError(NanolstmError, TypeError):
     """A cell or gate class is declared wrongly, or its `step` does something that a step may not do."""
 
 
+class TraceError(NanolstmError, TypeError):
+    """A step or a loss does something of which no derivative can be taken; it names the line and what to write."""
+
+
+class BranchError(TraceError):
+    """`if`, `while`, `and`, `or`, `not` or `assert` on a traced value: one branch would be taken for all inputs."""
+
+
+class NumberError(TraceError):
+    """A traced value is made a Python number: float(), int(), `math.tanh`, `.item()`, a format."""
+
+
+class LoopError(TraceError):
+    """A loop whose length depends on a traced value: over it, or over range() of it."""
+
+
+class ArrayError(TraceError):
+    """Traced values are put into a NumPy array: np.array([...]), np.asarray(...)."""
+
+
+class InPlaceError(TraceError):
+    """A traced value is written to: `+=`, an assignment to some of its elements."""
+
+
+class OutError(TraceError):
+    """A NumPy function is given `out=` or `where=`."""
+
+
+class BatchError(TraceError):
+    """An axis or an index that touches the batch: counted from the front, without `...`, or a reduction of all."""
+
+
+class UnsupportedError(TraceError):
+    """A NumPy function, or a way to call it, that is not in the table of operations."""
+
+
+class UndeclaredArrayError(TraceError):
+    """An array with two axes or more that is no parameter: it would get no gradient."""
+
+
+class ShapeError(TraceError):
+    """Shapes of features that do not go together."""
+
+
+class StateShapeError(TraceError):
+    """A state is returned with another shape than it came with."""
+
+
+class ReturnError(TraceError):
+    """What is returned is not the output and each state, or not what a loss returns, one number."""
+
+
+class RandomError(TraceError):
+    """A step that computes something else each time that it is run."""
+
+
 class InputError(NanolstmError, ValueError):
     """An argument has a wrong shape, type or value."""
 

@@ -1,0 +1,215 @@
+"""The programs of a step: forward, backward, and both in a direction. All are derived from one graph.
+
+With F the step, the backward program is the reverse-mode derivative of F, a step too: its states are the cotangents of
+F's states, and it runs from the last time step to the first. The program of a Hessian-vector product is the forward-mode
+derivative of the two together (forward over reverse).
+
+Names: "d h" is the cotangent of h (the derivative of the loss by it), "v h" its tangent (how it changes in the direction
+that was asked for), "v d h" the tangent of its cotangent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import cast
+
+import attrs
+
+from nanolstm.compile.numpy_target import Program, program
+from nanolstm.graph.derive import forward, reverse
+from nanolstm.graph.node import Graph, Node, apply, constant, depending_on, in_order, input_node, replaced
+from nanolstm.graph.ops import expand, reshaped, total, where
+from nanolstm.graph.simplify import simplified
+
+BACK = ("d ", "v d ")
+"""How the names of cotangents and of their tangents begin."""
+
+CHEAP = frozenset(
+    ["add", "sub", "mul", "neg", "where", "less", "less_equal", "equal", "sign", "abs", "stop", "minimum", "maximum", "expand", "reshape", "slice", "place", "concat", "transpose"]
+)
+"""Operations that cost less to do again than to keep the result of, if their operands are at hand."""
+
+
+@attrs.frozen
+class Variant:
+    """What a program is asked for.
+
+    Attributes:
+        restarts: whether states are set to their start at rows of the input "restart".
+        cuts: whether the gradient stops at rows of the input "cut".
+        wrt: the inputs whose cotangents are asked for, beside those of the states.
+        along: the inputs that change in the direction that is asked for, beside the states; None for no direction.
+    """
+
+    restarts: bool = False
+    cuts: bool = False
+    wrt: frozenset[str] = frozenset()
+    along: frozenset[str] | None = None
+
+
+@attrs.frozen(eq=False)
+class Pair:
+    """A forward program, and the backward program that goes on from what the first kept.
+
+    Attributes:
+        forward: its outputs are those of the step, their tangents, and `kept`.
+        backward: its inputs are those of the step, `kept`, and "d output".
+        kept: the names of what the first hands over to the second, for each row.
+    """
+
+    forward: Program
+    backward: Program
+    kept: tuple[str, ...]
+
+
+@attrs.define(eq=False)
+class Programs:
+    """Every program of one graph, made when it is first asked for.
+
+    Attributes:
+        graph: a step: its outputs are "output" and the new value of each state, by the state's name.
+        states: the names of those of its inputs that are states.
+    """
+
+    graph: Graph
+    states: tuple[str, ...] = ()
+    _made: dict[tuple[str, Variant], Program | Pair] = attrs.field(factory=dict, init=False, repr=False)
+
+    def forward(self, variant: Variant) -> Program:
+        """From inputs to outputs and last states; with `variant.along`, to their tangents too."""
+        if ("forward", variant) not in self._made:
+            graph = self._surrounded(variant)
+            outputs = _simpler(self._with_tangents(graph, graph.outputs, variant, {}))
+            self._made["forward", variant] = self._program(graph.title, outputs, variant, "")
+        return self._made["forward", variant]  # type: ignore[return-value]
+
+    def pair(self, variant: Variant) -> Pair:
+        """The forward and the backward program; the latter gives "d name" for each name of `variant.wrt`."""
+        if ("pair", variant) not in self._made:
+            self._made["pair", variant] = self._pair(variant)
+        return self._made["pair", variant]  # type: ignore[return-value]
+
+    def joint(self, variant: Variant) -> Program:
+        """Both in one program, for a graph without states: "d output" is among its inputs, as for the backward one."""
+        if ("joint", variant) not in self._made:
+            graph, both = self._both(variant)
+            self._made["joint", variant] = self._program(graph.title, both, variant, "")
+        return self._made["joint", variant]  # type: ignore[return-value]
+
+    def _both(self, variant: Variant) -> tuple[Graph, dict[str, Node]]:
+        """The outputs of the graph, the cotangents that are asked for, and the tangents of all."""
+        graph = self._surrounded(variant)
+        cotangents = {f"d {name}": input_node(f"d {name}", y.shape, lead=y.lead) for name, y in graph.outputs.items()}
+        given: dict[Node, list[Node | None]] = {}
+        for name, node in graph.outputs.items():  # of which two may be one node
+            given.setdefault(node, []).append(cotangents[f"d {name}"])
+        names = [*self.states, *sorted(variant.wrt)]
+        sources = [graph.inputs[name] for name in names]
+        found = reverse({node: cast("Node", total(parts)) for node, parts in given.items()}, sources)
+        back = {f"d {n}": _or_zero(g, x) for n, g, x in zip(names, found, sources, strict=True)}
+        return graph, _simpler(self._with_tangents(graph, {**graph.outputs, **back}, variant, cotangents))
+
+    def _pair(self, variant: Variant) -> Pair:
+        graph, both = self._both(variant)
+        ahead = {name: node for name, node in both.items() if not name.startswith(BACK)}
+        back = {name: node for name, node in both.items() if name.startswith(BACK)}
+        kept = chosen(list(ahead.values()), list(back.values()), {*self._carried(variant, "")})
+        labels = _labels(kept, {x.name for x in _inputs(both.values()).values()} | ahead.keys())
+        instead = {node: input_node(label, node.shape, lead=True) for label, node in labels.items()}
+        back = dict(zip(back, replaced(list(back.values()), instead), strict=True))
+        return Pair(
+            self._program(graph.title, {**ahead, **labels}, variant, ""),
+            self._program(f"{graph.title}, backward", back, variant, "d "),
+            tuple(labels),
+        )
+
+    def _program(self, title: str, outputs: Mapping[str, Node], variant: Variant, of: str) -> Program:
+        carried = self._carried(variant, of)
+        # A state is an input even where nothing reads it.
+        idle = {name: input_node(name, outputs[name].shape, lead=True) for name in carried}
+        return program(Graph(title, {**idle, **_inputs(outputs.values())}, outputs), {name: name for name in carried})
+
+    def _carried(self, variant: Variant, of: str) -> list[str]:
+        prefixes = (of,) if variant.along is None else (of, f"v {of}")
+        return [f"{prefix}{state}" for prefix in prefixes for state in self.states]
+
+    def _surrounded(self, variant: Variant) -> Graph:
+        """The graph whose states pass what may happen to them between two steps: a new start, an end of the gradient.
+
+        Both are chosen by `where`, so that their derivatives follow from it, and never by a product: 0 * -inf is NaN.
+        """
+        inputs, entered = dict(self.graph.inputs), {}
+        for state in self.states:
+            node = value = inputs[state]
+            ones = (1,) * len(node.shape)
+            if variant.cuts:
+                cut = inputs.setdefault("cut", input_node("cut", (1,), lead=True))
+                value = where(reshaped(cut, ones), apply("stop", value), value)
+            if variant.restarts:
+                restart = inputs.setdefault("restart", input_node("restart", (1,), lead=True))
+                inputs[f"start {state}"] = start = input_node(f"start {state}", node.shape, lead=False)
+                value = where(reshaped(restart, ones), start, value)
+            entered[node] = value
+        outputs = replaced(list(self.graph.outputs.values()), entered)
+        return Graph(self.graph.title, inputs, dict(zip(self.graph.outputs, outputs, strict=True)))
+
+    def _with_tangents(
+        self, graph: Graph, outputs: Mapping[str, Node], variant: Variant, cotangents: Mapping[str, Node]
+    ) -> dict[str, Node]:
+        """`outputs` and, where a direction is asked for, the tangent of each as "v name"."""
+        if variant.along is None:
+            return dict(outputs)
+        changing = {name: graph.inputs[name] for name in (*self.states, *sorted(variant.along))} | cotangents
+        tangents = {x: input_node(f"v {name}", x.shape, lead=x.lead) for name, x in changing.items()}
+        found = forward(list(outputs.values()), tangents)
+        pairs = zip(outputs.items(), found, strict=True)
+        return {**outputs, **{f"v {name}": _or_zero(t, node) for (name, node), t in pairs}}
+
+
+def chosen(ahead: Sequence[Node], back: Sequence[Node], states: Collection[str]) -> list[Node]:
+    """The nodes that the forward program keeps for the backward one; the rest is computed again.
+
+    Kept is what is dear (products, transcendental functions) or cannot be had from what is at hand; what is cheap and
+    follows from it, or from parameters, or from the inputs of the row, is computed again.
+    """
+    first, nodes = in_order(ahead), in_order(back)
+    known = set(first)
+    turned = depending_on((x for x in nodes if x.op.name == "input" and x.name.startswith(BACK)), nodes)
+    # What the backward program reads: operands of what only it computes.
+    read = {x for node in nodes if node in turned or node not in known for x in node.inputs} | set(back)
+    read = {node for node in read if node in known and node.lead}
+    at_hand: set[Node] = set()
+    kept: list[Node] = []
+    for node in first:
+        free = not node.lead or (node.op.name == "input" and node.name not in states)
+        cheap = node.op.name in CHEAP and at_hand.issuperset(node.inputs)
+        if free or cheap or node in read:
+            at_hand.add(node)
+            if not (free or cheap):
+                kept.append(node)
+    return kept
+
+
+def _inputs(outputs: Iterable[Node]) -> dict[str, Node]:
+    return {node.name: node for node in in_order(outputs) if node.op.name == "input"}
+
+
+def _simpler(outputs: Mapping[str, Node]) -> dict[str, Node]:
+    return dict(zip(outputs, simplified(list(outputs.values())), strict=True))
+
+
+def _or_zero(node: Node | None, like: Node) -> Node:
+    return expand(constant(0.0), like.shape, like.lead) if node is None else node
+
+
+def _labels(nodes: Sequence[Node], taken: Collection[str]) -> dict[str, Node]:
+    """A name for each of `nodes`, by which one program hands it to the other: the author's, as far as it is free."""
+    found: dict[str, Node] = {}
+    for node in nodes:
+        word = "before " + node.name if node.op.name == "input" else node.name or "value"
+        label, again = word, 1
+        while label in taken or label in found:
+            again += 1
+            label = f"{word} {again}"
+        found[label] = node
+    return found

@@ -1,0 +1,348 @@
+"""Tracers: what a step is called with to become a graph. They speak NumPy's protocols and refuse everything else."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from nanolstm.errors import (
+    ArrayError,
+    BatchError,
+    BranchError,
+    InPlaceError,
+    LoopError,
+    NumberError,
+    OutError,
+    TraceError,
+    UndeclaredArrayError,
+    UnsupportedError,
+    nearest,
+)
+from nanolstm.graph.node import Node, apply, constant
+
+Call: TypeAlias = Callable[..., Any]
+
+_PACKAGE = Path(__file__).parents[1]
+_NOT_THE_AUTHOR = (str(Path(np.__file__).parent), str(_PACKAGE))
+_AUTHORS_TOO = str(_PACKAGE / "cells")  # the zoo's cells are written as anybody's
+
+
+@attrs.define(eq=False)
+class Tracing:
+    """One trace: of what, and what NumPy's functions mean in it.
+
+    Attributes:
+        subject: what is traced, as errors call it: "MyCell.step".
+        dtype: of all numbers.
+        vocabulary: what a function becomes, called with this and its arguments: by the function itself if it is
+            NumPy's, by its name if it is SciPy's or nanolstm's own.
+        whole: whether reductions over all rows are the rule, as in a loss, or an error, as in a step.
+        refused: the first error, so that no `except` in what is traced can swallow it.
+    """
+
+    subject: str
+    dtype: np.dtype[Any]
+    vocabulary: Mapping[Any, Call]
+    whole: bool = False
+    refused: TraceError | None = None
+
+    def refuse(self, kind: type[TraceError], what: str, instead: str) -> NoReturn:
+        """Raise `kind`, with the line of the author's code that is being run."""
+        file, line = authors_line()
+        source = linecache.getline(file, line).strip()
+        error = kind(
+            f"{self.subject}: {what} at {file}:{line}{f' (`{source}`)' if source else ''}; {instead}. "
+            f"More under {kind.__name__} on the page 'What cannot be traced'"
+        )
+        error.file, error.line = file, line
+        if self.refused is None:
+            self.refused = error
+        raise error
+
+    def meaning(self, function: Any, call: str) -> Call:
+        """What `function` becomes; `call` is how an error spells it.
+
+        Raises:
+            UnsupportedError: it has no rule.
+        """
+        name = getattr(function, "__name__", "")
+        special = sys.modules.get("scipy.special")
+        ours = getattr(function, "__module__", "").startswith("nanolstm.") if not isinstance(function, str) else True
+        known = self.vocabulary.get(name if ours or (special and getattr(special, name, 0) is function) else function)
+        if known is None:
+            names = [f"np.{k.__name__}" for k in self.vocabulary if not isinstance(k, str)]
+            self.refuse(
+                UnsupportedError, f"{call} has no rule for its derivative", nearest(call, names, "those that have one")
+            )
+        return known
+
+    def given(self, node: Node) -> Tracer:
+        """A tracer for `node`."""
+        return Tracer(node, self)
+
+    def lift(self, value: Any) -> Node:
+        """`value` as a node: a tracer's own, or a constant."""
+        if isinstance(value, Tracer):
+            return value.node
+        array = value if isinstance(value, np.ndarray | np.generic) else np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            self.refuse(
+                UnsupportedError,
+                f"a value of type {type(value).__name__} ({array.dtype}) meets a traced one",
+                "numbers in a step are real; a complex number is two of them",
+            )
+        if array.ndim == 0:
+            return constant(bool(array) if array.dtype.kind == "b" else float(array))
+        if array.ndim == 1:
+            return constant(tuple(map(float, array)))
+        self.refuse(
+            UndeclaredArrayError,
+            f"an array of shape {array.shape} that is no parameter meets a traced value",
+            'declare it, so that it is trained and saved: `A: Array = param(("hidden", "hidden"), init)`, with '
+            "frozen=True if it stays as it is",
+        )
+
+
+def authors_line() -> tuple[str, int]:
+    """File and line of the innermost running code that is neither NumPy's nor nanolstm's."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(_AUTHORS_TOO) or not name.startswith(_NOT_THE_AUTHOR):
+            break
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+class Lead:
+    """What stands for the number of examples in a traced shape: there may be any, or no such axis at all."""
+
+    def __init__(self, tracing: Tracing) -> None:
+        """Belongs to one trace."""
+        self._tracing = tracing
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        self._tracing.refuse(
+            BatchError,
+            "the number of examples in a batch is asked for",
+            "a step is written for one example and for any batch of them: count axes from the end, as x.shape[-1], and "
+            "make arrays with np.zeros_like(h), np.ones_like(h)",
+        )
+
+    __index__ = __int__ = __float__ = __add__ = __radd__ = __mul__ = __rmul__ = __sub__ = __floordiv__ = _refuse
+    __lt__ = __gt__ = __le__ = __ge__ = __bool__ = _refuse
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+class LeadShape(tuple[Any, ...]):
+    """The shape of a traced value of a step: the batch, of which nothing is known, then the features."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: Any) -> Any:
+        ends = (key.start, key.stop) if isinstance(key, slice) else (key,)
+        if any(isinstance(end, int) and end >= 0 and not (end == 0 and isinstance(key, slice)) for end in ends):
+            self[-len(self)]._refuse()
+        found = tuple.__getitem__(self, key)
+        return LeadShape(found) if isinstance(key, slice) and found and isinstance(found[0], Lead) else found
+
+    def __len__(self) -> int:
+        return tuple.__len__(self)
+
+
+class Tracer(NDArrayOperatorsMixin):
+    """A value of a step that is being traced: looks like an array to NumPy, and has no numbers."""
+
+    __slots__ = ("node", "tracing")
+    __array_priority__ = 1000.0
+
+    def __init__(self, node: Node, tracing: Tracing) -> None:
+        """For `node`, in `tracing`."""
+        self.node = node
+        self.tracing = tracing
+
+    # What NumPy asks for.
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        tracing = self.tracing
+        out = options.pop("out", None)
+        if out is not None:
+            written = out[0]
+            is_scalar = isinstance(written, Tracer) and not written.node.lead and not written.node.shape
+            if written is inputs[0] and not is_scalar:  # += on a number makes a new one, on an array it writes
+                tracing.refuse(
+                    InPlaceError,
+                    "an array is changed in place",
+                    "make a new one: `h = h + a` for `h += a`",
+                )
+            if written is not inputs[0]:
+                tracing.refuse(OutError, f"out= of np.{ufunc.__name__}", "take what the function returns")
+        if options.pop("where", True) is not True:
+            tracing.refuse(OutError, f"where= of np.{ufunc.__name__}", "write np.where(condition, this, that)")
+        call = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+        if method == "reduce":
+            reduction = {"add": np.sum, "maximum": np.max, "minimum": np.min}.get(ufunc.__name__, call)
+            return tracing.meaning(reduction, call)(tracing, *inputs, **{"axis": 0, **options})
+        if method != "__call__":
+            tracing.meaning(None, call)
+        if options:
+            tracing.refuse(UnsupportedError, f"{call} with {', '.join(options)}=", "leave it out")
+        return tracing.meaning(ufunc, call)(tracing, *inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Mapping[str, Any]) -> Any:
+        tracing, call = self.tracing, f"np.{function.__name__}"
+        if options.get("out") is not None:
+            tracing.refuse(OutError, f"out= of {call}", "take what the function returns")
+        options = {name: value for name, value in options.items() if name != "out"}
+        return tracing.meaning(function, call)(tracing, *args, **options)
+
+    # Shape and type.
+
+    @property
+    def shape(self) -> Any:
+        """Features after what stands for the batch (of a step), or for the rows (of a loss)."""
+        if not self.node.lead:
+            return self.node.shape
+        if self.tracing.whole:
+            return (Tracer(apply("count"), self.tracing), *self.node.shape)
+        return LeadShape((Lead(self.tracing), *self.node.shape))
+
+    @property
+    def ndim(self) -> int:
+        """How many axes: in a loss, and of what has no batch."""
+        if self.node.lead and not self.tracing.whole:
+            self.tracing.refuse(
+                BatchError,
+                ".ndim of a value of the step",
+                "it differs between one example and a batch; count from the end",
+            )
+        return len(self.node.shape) + self.node.lead
+
+    @property
+    def size(self) -> Any:
+        """How many elements."""
+        of_one = int(np.prod(self.node.shape))
+        if not self.node.lead:
+            return of_one
+        if not self.tracing.whole:
+            self.tracing.refuse(BatchError, ".size of a value of the step", "use .shape[-1]")
+        return self.shape[0] * of_one
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every number of the trace."""
+        return np.dtype(bool) if self.node.boolean else self.tracing.dtype
+
+    @property
+    def T(self) -> Any:  # noqa: N802  (NumPy's name)
+        """The matrix with its axes exchanged."""
+        if self.node.lead:
+            self.tracing.refuse(BatchError, ".T of a value of the step", "write .mT, or np.swapaxes(a, -1, -2)")
+        return self._call(np.transpose)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802
+        """The last two axes exchanged."""
+        return self._call(np.matrix_transpose)
+
+    def __len__(self) -> int:
+        if self.node.lead or not self.node.shape:
+            self.tracing.refuse(
+                BatchError,
+                "len() of a traced value",
+                "write .shape[0] in a loss, .shape[-1] for the features of a step",
+            )
+        return self.node.shape[0]
+
+    # What would need numbers.
+
+    def __bool__(self) -> bool:
+        self.tracing.refuse(
+            BranchError,
+            "a branch on a traced value",
+            "write np.where(condition, this, that), np.maximum(a, b) for max(a, b), `(a > 0) & (b > 0)` for `and`; a "
+            "condition on a field of the cell is fine",
+        )
+
+    def __float__(self) -> float:
+        self.tracing.refuse(
+            NumberError,
+            "a traced value is made a Python number",
+            "use NumPy's functions, np.tanh for math.tanh, and leave float() out",
+        )
+
+    def __int__(self) -> int:
+        self.__float__()
+        return 0
+
+    __complex__ = __round__ = __trunc__ = item = tolist = __float__
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec) if spec else repr(self)
+
+    def __index__(self) -> int:
+        self.tracing.refuse(
+            LoopError,
+            "a traced value is a loop's length or an index",
+            "loop over something fixed, such as range(self.heads); choose by np.where(condition, this, that)",
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.node.lead or not self.node.shape:
+            self.tracing.refuse(
+                LoopError, "a loop over a traced value", "part its features first: np.split(h, n, axis=-1)"
+            )
+        return (self[i] for i in range(self.node.shape[0]))
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        self.tracing.refuse(
+            ArrayError,
+            "a traced value is put into a new array",
+            "np.stack([a, b], axis=-1) makes features of values, np.concatenate([a, b], axis=-1) joins features",
+        )
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.tracing.refuse(
+            InPlaceError,
+            "elements of a traced value are assigned to",
+            "np.where(mask, new, h) chooses elements, np.concatenate([a, b], axis=-1) joins parts",
+        )
+
+    # Methods, each of which is a function.
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.tracing.vocabulary["getitem"](self.tracing, self, key)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name == "astype":
+            return partial(self.tracing.vocabulary[name], self.tracing, self)
+        if name not in METHODS:
+            self.tracing.refuse(
+                UnsupportedError,
+                f".{name} has no rule for its derivative",
+                nearest(name, METHODS, "those that have one"),
+            )
+        return partial(self._call, getattr(np, name))
+
+    def _call(self, function: Any, *args: Any, **options: Any) -> Any:
+        return self.__array_function__(function, (Tracer,), (self, *args), options)
+
+    def __repr__(self) -> str:
+        rows = ("n",) if self.node.lead else ()
+        return f"<traced {self.node.name or self.node.op.name} ({', '.join(map(str, (*rows, *self.node.shape)))})>"
+
+
+METHODS = ["sum", "mean", "max", "min", "var", "std", "clip", "reshape", "transpose", "swapaxes", "squeeze", "repeat", "take", "cumsum", "dot", "copy"]
+"""Methods of an array that are NumPy functions of the same name."""

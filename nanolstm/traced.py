@@ -1,0 +1,187 @@
+"""Cells and losses as graphs: here the language in which they are written meets the graph.
+
+A step is run once, on tracers that stand in for its arguments and parameters. What it read beside them is remembered
+with the graph (`nanolstm.graph.captured`), so that a graph is used again only where a new trace would give the same.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+
+from nanolstm.compile.programs import Programs
+from nanolstm.errors import InputError, RandomError, ReturnError, StateShapeError
+from nanolstm.graph.node import Graph, Node, input_node
+from nanolstm.graph.ops import expand
+from nanolstm.graph.simplify import simplified
+from nanolstm.graph.tracer import Tracer, Tracing
+from nanolstm.graph.vocabulary import VOCABULARY
+from nanolstm.language.cell import Cell
+from nanolstm.language.observe import call_with_locals
+from nanolstm.losses import Loss
+
+
+@attrs.frozen(eq=False)
+class Step:
+    """The step of a cell as a graph.
+
+    Attributes:
+        graph: from x, the other arguments of `step` and the parameters to "output" and the new states, by name.
+        values: the nodes of gates, states and local variables, named as in a recording.
+    """
+
+    graph: Graph
+    values: Mapping[str, Node]
+
+
+def trace(cell: Cell) -> Graph:
+    """The graph of a cell's step: print it to see one line for each operation.
+
+    ```python
+    import nanolstm as nl
+
+    graph = nl.trace(nl.cells.ToyLSTM(inputs=2, hidden=3))
+    print(graph)
+    ```
+
+    Raises:
+        TraceError: the step does something of which no derivative can be taken; which class of error says what, and
+            the text says where and what to write instead.
+    """
+    if not isinstance(cell, Cell):
+        raise InputError(f"trace({cell!r}): expected a cell; of a model write nl.trace(model.cells[0])")
+    return trace_step(cell).graph
+
+
+def trace_step(cell: Cell) -> Step:
+    """Trace a cell's step twice, and compare: what is drawn at random would otherwise become a constant.
+
+    Raises:
+        TraceError: see [`trace`][nanolstm.trace].
+    """
+    step, again = _trace_step(cell), _trace_step(cell)
+    if str(step.graph) != str(again.graph) or _constants(step.graph) != _constants(again.graph):
+        file, line = _definition(type(cell).step)
+        raise RandomError(
+            f"{type(cell).__name__}.step computes something else each time that it is run ({file}:{line}); what is "
+            "random in a step is declared: `mask: Array = noise(p)`, an argument of step"
+        )
+    return step
+
+
+def _constants(graph: Graph) -> list[str]:
+    return [repr(node.static) for node in graph.nodes() if node.op.name == "constant"]
+
+
+def _trace_step(cell: Cell) -> Step:
+    anatomy, name = cell.anatomy, type(cell).__name__
+    tracing = Tracing(f"{name}.step", cell.dtype, VOCABULARY)
+    rows = {"x": (cell.inputs,), **{state: part.shape for state, part in anatomy.states.items()}}
+    rows |= {feed: (part.size,) for feed, part in anatomy.feeds.items()}
+    rows |= {noise: (part.size,) for noise, part in anatomy.noises.items()}
+    inputs = {argument: input_node(argument, rows[argument], lead=True) for argument in ("x", *anatomy.arguments)}
+    own = {key: input_node(key, part.shape, lead=False) for key, part in anatomy.parameters.items()}
+    gates: list[tuple[str, Node]] = []
+
+    def tell(gate: str, value: Any) -> None:
+        gates.append((gate, tracing.lift(value)))
+
+    reading = cell.reading({key: tracing.given(node) for key, node in own.items()}, tell)
+    result, found = call_with_locals(type(cell).step, reading, *map(tracing.given, inputs.values()))
+    if tracing.refused:
+        raise tracing.refused
+    outputs = _returned(cell, tracing, result)
+    values = _values(gates, outputs, found)
+    for label, node in {**dict(gates), **values, **_traced(found)}.items():
+        # The last of these is the author's own word; an argument keeps its name.
+        if node not in inputs.values() and node not in own.values() and node.op.name != "constant":
+            node.name = label
+    kept = simplified([*outputs.values(), *values.values()])
+    graph = Graph(f"{name}.step", inputs | own, dict(zip(outputs, kept, strict=False)))
+    return Step(graph, dict(zip(values, kept[len(outputs) :], strict=True)))
+
+
+def _traced(found: Mapping[str, Any]) -> dict[str, Node]:
+    return {name: value.node for name, value in found.items() if isinstance(value, Tracer)}
+
+
+def _values(gates: list[tuple[str, Node]], outputs: Mapping[str, Node], found: Mapping[str, Any]) -> dict[str, Node]:
+    """Named as a recording names them: gates, then states, then local variables."""
+    calls = [name for name, _ in gates]
+    values: dict[str, Node] = {}
+    for position, (name, node) in enumerate(gates):
+        values[name if calls.count(name) == 1 else f"{name}[{calls[:position].count(name)}]"] = node
+    states = {name: node for name, node in outputs.items() if name != "output"}
+    return {**_traced(found), **states, **values}
+
+
+def _returned(cell: Cell, tracing: Tracing, result: Any) -> dict[str, Node]:
+    """The output and the new states by name, each for each row."""
+    states, name = cell.anatomy.states, type(cell).__name__
+    file, line = _definition(type(cell).step)
+    wanted = f"`return {', '.join(('output', *states))}`"
+    values = result if isinstance(result, tuple) else (result,)
+    if len(values) != 1 + len(states) or any(value is None for value in values):
+        raise ReturnError(f"{name}.step ({file}:{line}) returned {len(values)} values; expected {wanted}")
+    nodes = {}
+    shapes = {"output": (cell.outputs,), **{state: part.shape for state, part in states.items()}}
+    for (label, shape), value in zip(shapes.items(), values, strict=True):
+        node = tracing.lift(value)
+        if node.shape != shape:
+            raise StateShapeError(
+                f"{name}.step ({file}:{line}) returned {label} with features of shape {node.shape}; expected {shape} "
+                f"and {wanted}"
+            )
+        nodes[label] = expand(node, shape, lead=True)
+    return nodes
+
+
+def _definition(function: Any) -> tuple[str, int]:
+    code = inspect.unwrap(function).__code__
+    return code.co_filename, code.co_firstlineno
+
+
+def trace_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Graph:
+    """The graph of a loss of `width` columns of prediction: from "prediction" and "target" to "loss".
+
+    Raises:
+        TraceError: the loss does something of which no derivative can be taken.
+        ReturnError: it returns something other than one number, or one that does not depend on the prediction.
+    """
+    tracing = Tracing(f"loss {loss}", dtype, VOCABULARY, whole=True)
+    prediction = input_node("prediction", (width,), lead=True)
+    target = input_node("target", (width // loss.columns,), lead=True)
+    result, found = call_with_locals(_bound(loss), tracing.given(prediction), tracing.given(target))
+    if tracing.refused:
+        raise tracing.refused
+    if not isinstance(result, Tracer) or result.node.lead or result.node.shape:
+        what = result if not isinstance(result, Tracer) else f"an array, {result}"
+        raise ReturnError(f"loss {loss} returned {what}; a loss returns one number computed from its prediction")
+    for label, node in _traced(found).items():
+        if node not in (prediction, target):
+            node.name = label
+    value = simplified([result.node])[0]
+    return Graph(f"loss {loss}", {"prediction": prediction, "target": target}, {"loss": value})
+
+
+def _bound(loss: Loss) -> Any:
+    def call(prediction: Any, target: Any) -> Any:
+        return loss.function(prediction, target, **loss.parameters)
+
+    call.__wrapped__ = loss.function  # type: ignore[attr-defined]  (whose local variables are looked for)
+    return call
+
+
+def programs_of(cell: Cell) -> Programs:
+    """The programs of a cell's step, made once for all cells whose trace is the same."""
+    step = trace_step(cell)
+    return Programs(step.graph, tuple(cell.anatomy.states))
+
+
+def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
+    """The programs of a loss of `width` columns of prediction."""
+    return Programs(trace_loss(loss, width, dtype))
