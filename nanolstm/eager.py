@@ -29,6 +29,7 @@ def run(
     cell: Cell,
     x: Array,
     *,
+    starts: Mapping[str, Array],
     initial: Mapping[str, Array],
     feeds: Mapping[str, Array],
     valid: Array | None = None,
@@ -41,10 +42,11 @@ def run(
     Args:
         cell: the cell.
         x: (T, *batch, M), where batch is () or (B,).
-        initial: first states by name, each (*batch, ...); those that are left out start as declared.
+        starts: states that start elsewhere than declared, each of the shape of one example.
+        initial: first states by name, each (*batch, ...); those that are left out begin where they start.
         feeds: every feed of the cell by name, (T, *batch, size).
         valid: (T, *batch) bool, False beyond a sequence's length: there the output is 0 and the state stands still.
-        resets: (T, *batch) bool: the state is set to its declared start before that step.
+        resets: (T, *batch) bool: the state is set back to its start before that step.
         rng: draws the noise masks; without it each is its mean.
         record: whether to take down gates, states and local variables.
     """
@@ -56,6 +58,7 @@ def run(
     tape = Tape(type(cell).__name__)
     reading = cell.reading(tell=tape.tell if record else None)
     start = start_states(reading, batch)  # a start may be a parameter, read as the step reads it
+    start |= {name: np.broadcast_to(value, start[name].shape) for name, value in starts.items()}
     state = start | dict(initial)
     noises = draw_noises(cell, steps, batch, rng)
     outputs = np.zeros((steps, *batch, cell.outputs), cell.dtype)
@@ -91,6 +94,7 @@ def _where(condition: Array, this: Array, that: Array) -> Array:
 
 
 def draw_noises(cell: Cell, steps: int, batch: tuple[int, ...], rng: RandomSource | None) -> dict[str, Array]:
+    """The random masks of `cell` by name, (T, *batch, size): drawn from `rng`, or each its mean."""
     masks = {}
     for name, part in cell.anatomy.noises.items():
         shape = (steps, *batch, part.size)

@@ -16,7 +16,15 @@ class CellError(NanolstmError, TypeError):
 
 
 class TraceError(NanolstmError, TypeError):
-    """A step or a loss does something of which no derivative can be taken; it names the line and what to write."""
+    """A step or a loss does something of which no derivative can be taken; it names the line and what to write.
+
+    Attributes:
+        file: of the author's code that was being run; "" where that is not known.
+        line: the number of its line.
+    """
+
+    file: str = ""
+    line: int = 0
 
 
 class BranchError(TraceError):

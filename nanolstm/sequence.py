@@ -18,6 +18,7 @@ from nanolstm.language.fields import param
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource, glorot, random_source
 from nanolstm.language.parameters import Parameters
+from nanolstm.language.stepping import start_states
 from nanolstm.recording import Recording
 
 
@@ -78,6 +79,8 @@ class Sequence:
             parameters are drawn from `rng`. A stack of such is the rule: both directions feed the next cell.
         backward: the cells that run backward, where they should be certain ones; implies `bidirectional`.
         readout: a linear layer of this width on top.
+        learn_initial: make the first states parameters of the model, `"initial.h"` (`"0.forward.initial.h"` in a stack),
+            which begin as declared; a reset goes back to them. States that start at infinity are left as they are.
         rng: draws what the model itself adds (backward cells, readout); by default derived from the cells' own, so
             that a model of seeded cells is the same each time.
         backend: `"auto"` or `"numpy"`; NumPy is the one there is.
@@ -100,9 +103,11 @@ class Sequence:
         default=None, converter=attrs.converters.optional(_cells), kw_only=True
     )
     readout: int | None = attrs.field(default=None, kw_only=True)
+    learn_initial: bool = attrs.field(default=False, kw_only=True)
     rng: int | RandomSource | None = attrs.field(default=None, repr=False, kw_only=True)
     backend: Literal["auto", "numpy"] = attrs.field(default="auto", kw_only=True)
     top: Readout | None = attrs.field(init=False, default=None, repr=False)
+    _starts: dict[str, Array] = attrs.field(init=False, factory=dict, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.backend not in ("auto", "numpy"):
@@ -131,6 +136,8 @@ class Sequence:
         if self.readout is not None:
             width = wide * self.cells[-1].outputs
             object.__setattr__(self, "top", Readout(inputs=width, hidden=self.readout, dtype=self.dtype, rng=rng))
+        if self.learn_initial:
+            self._make_starts()
 
     @property
     def inputs(self) -> int:
@@ -152,7 +159,8 @@ class Sequence:
     def parameters(self) -> Parameters:
         """Every trained parameter by name: views, so that what is written to them is the model's."""
         views = {part.prefix + key: view for part in self.parts() for key, view in part.cell.parameters.items()}
-        alone = self.cells[0].parameters.flat if len(list(self.parts())) == 1 else None
+        alone = self.cells[0].parameters.flat if len(list(self.parts())) == 1 and not self._starts else None
+        views |= self._starts
         return Parameters(views, alone)
 
     @property
@@ -420,7 +428,9 @@ class Sequence:
     def learned_starts(self, part: Part) -> dict[str, str]:
         """The states of `part` whose start is a parameter of the model, and that parameter's name."""
         states = part.cell.anatomy.states
-        return {name: part.prefix + s.start for name, s in states.items() if isinstance(s.start, str)}
+        own = {name: part.prefix + s.start for name, s in states.items() if isinstance(s.start, str)}
+        names = {name: f"{part.prefix}initial.{name}" for name in states}
+        return own | {name: key for name, key in names.items() if key in self._starts}
 
     def parts(self) -> Iterator[Part]:
         """The cells in the order of computation, each with the prefix of its names."""
@@ -441,6 +451,18 @@ class Sequence:
     def feeds(self) -> dict[str, FeedAnatomy]:
         """Every input beside x by name; a name that several cells declare is one input."""
         return {name: f for part in self.parts() for name, f in part.cell.anatomy.feeds.items()}
+
+    def _make_starts(self) -> None:
+        taken = self.parameters
+        for part in self.parts():
+            for name, value in start_states(part.cell).items():
+                key = f"{part.prefix}initial.{name}"
+                if key in taken:
+                    raise InputError(f"Sequence(learn_initial=True): {key!r} is a parameter already; rename the gate")
+                if np.isfinite(value).all() and name not in self.learned_starts(part):
+                    self._starts[key] = value
+        if not self._starts:
+            raise InputError("Sequence(learn_initial=True): there is no state with a finite start that is not learned yet")
 
     def _check_feeds(self) -> None:
         known = self.feeds()
@@ -507,7 +529,15 @@ class Sequence:
                 later = np.concatenate([resets[1:], np.zeros_like(resets[:1])])
                 resets = _reorder(later, order)
         ran = eager.run(
-            part.cell, x, initial=initial, feeds=feeds, valid=given.valid, resets=resets, rng=noise, record=record
+            part.cell,
+            x,
+            starts={name: self.parameters[key] for name, key in self.learned_starts(part).items()},
+            initial=initial,
+            feeds=feeds,
+            valid=given.valid,
+            resets=resets,
+            rng=noise,
+            record=record,
         )
         if order is None:
             return ran

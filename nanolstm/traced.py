@@ -7,20 +7,25 @@ with the graph (`nanolstm.graph.captured`), so that a graph is used again only w
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import attrs
 import numpy as np
 
 from nanolstm.compile.programs import Programs
 from nanolstm.errors import InputError, RandomError, ReturnError, StateShapeError
+from nanolstm.graph.captured import fingerprint, functions_of
 from nanolstm.graph.node import Graph, Node, input_node
 from nanolstm.graph.ops import expand
 from nanolstm.graph.simplify import simplified
 from nanolstm.graph.tracer import Tracer, Tracing
 from nanolstm.graph.vocabulary import VOCABULARY
 from nanolstm.language.cell import Cell
+from nanolstm.language.declaration import settings_of
+from nanolstm.language.gate import Gate
 from nanolstm.language.observe import call_with_locals
 from nanolstm.losses import Loss
 
@@ -172,16 +177,56 @@ def _bound(loss: Loss) -> Any:
     def call(prediction: Any, target: Any) -> Any:
         return loss.function(prediction, target, **loss.parameters)
 
-    call.__wrapped__ = loss.function  # type: ignore[attr-defined]  (whose local variables are looked for)
+    call.__dict__["__wrapped__"] = loss.function  # whose local variables are looked for
     return call
 
 
+# A trace is kept as long as a new one would give the same, and with it every program that was made from it.
+
+_KEPT = 16
+_of_cells: WeakKeyDictionary[type[Cell], OrderedDict[Any, Programs]] = WeakKeyDictionary()
+_of_losses: OrderedDict[Any, Programs] = OrderedDict()
+
+
 def programs_of(cell: Cell) -> Programs:
-    """The programs of a cell's step, made once for all cells whose trace is the same."""
-    step = trace_step(cell)
-    return Programs(step.graph, tuple(cell.anatomy.states))
+    """The programs of a cell's step, made once for all cells of a class whose trace is the same.
+
+    They are kept here and not with the cell, which is copied and pickled without them.
+
+    Raises:
+        TraceError: see [`trace`][nanolstm.trace].
+    """
+    kind = type(cell)
+    settings = {name: getattr(cell, name) for name in settings_of(kind) if name != "rng"}
+    gates = {
+        name: (part.activation, part.options, *functions_of(part.kind, Gate))
+        for name, part in cell.anatomy.gates.items()
+    }
+    key = fingerprint(settings, functions_of(kind, Cell), gates)
+    return _kept(
+        _of_cells.setdefault(kind, OrderedDict()),
+        key,
+        lambda: Programs(trace_step(cell).graph, tuple(cell.anatomy.states)),
+    )
 
 
 def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
-    """The programs of a loss of `width` columns of prediction."""
-    return Programs(trace_loss(loss, width, dtype))
+    """The programs of a loss of `width` columns of prediction, made once for all numbers of rows.
+
+    Raises:
+        TraceError: see [`trace_loss`][nanolstm.traced.trace_loss].
+    """
+    key = fingerprint(loss.function, loss.parameters, loss.columns, width, dtype)
+    return _kept(_of_losses, key, lambda: Programs(trace_loss(loss, width, dtype)))
+
+
+def _kept(known: OrderedDict[Any, Programs], key: Any, make: Callable[[], Programs]) -> Programs:
+    """The programs under `key`, made if there are none; without a key they are made each time."""
+    made = known.get(key) if key is not None else None
+    if made is None:
+        made = make()
+        if key is not None:
+            known[key] = made
+            while len(known) > _KEPT:
+                known.popitem(last=False)
+    return made

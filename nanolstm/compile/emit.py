@@ -77,10 +77,9 @@ def emit(plan: Plan, target: Target) -> Source:
         read = {x for node in (*plan.loop, *(plan.carried[s] for s in plan.in_loop)) for x in (node, *node.inputs)}
         sliced = [node for node in names if node in read and node not in own and node.lead]
         in_loop |= {node: f"{names[node]}_t" for node in (*states, *plan.kept, *sliced)}
-        now, first, last = (
-            ", ".join(word(names[node]) for node in states) + ","
-            for word in (lambda n: f"{n}_t", lambda n: f"first_{n}", lambda n: f"last_{n}")
-        )
+        words = [names[node] for node in states]
+        now = ", ".join(f"{word}_t" for word in words) + ","
+        first, last = (", ".join(f"{way}_{word}" for word in words) + "," for way in ("first", "last"))
         lines += [f"    last_{names[node]} = np.array(first_{names[node]})" for node in states]
         lines += [f"    size = len(first_{names[states[0]]})", f"    {now} = {first}", "    for a, b in steps:"]
         lines += ["        if b - a != size:"]

@@ -107,7 +107,8 @@ def placed(x: Array, axis: int, start: int, size: int, step: int) -> Array:
     shape[axis] = size
     stop = start + x.shape[axis] * step
     whole = np.zeros(shape, x.dtype)
-    whole[(..., slice(start, stop if stop >= 0 else None, step), *[slice(None)] * (-1 - axis))] = x
+    place: Any = (..., slice(start, stop if stop >= 0 else None, step), *[slice(None)] * (-1 - axis))
+    whole[place] = x
     return whole
 
 
@@ -133,13 +134,14 @@ def contracted(letters: str, a: Array, b: Array) -> Array:
         second.reshape(*lengths(both), flat(summed), flat(others)),
     )
     order = both + own + others
-    return product.reshape(lengths(order)).transpose([order.index(x) for x in result])
+    whole: Array = product.reshape(lengths(order)).transpose([order.index(x) for x in result])
+    return whole
 
 
 def resized(
     size: int, wanted: int, now: Sequence[Array], first: Sequence[Array], last: Sequence[Array]
 ) -> tuple[Array, ...]:
-    """States of `wanted` rows in place of `size`: those that end are kept in `last`, those that begin are in `first`."""
+    """States of `wanted` rows in place of `size`: those that end go to `last`, those that begin come from `first`."""
     if wanted > size:
         return tuple(np.concatenate((n, f[size:wanted])) for n, f in zip(now, first, strict=True))
     for n, at_end in zip(now, last, strict=True):
@@ -159,7 +161,7 @@ def late(value: Array, first: Array, steps: Sequence[tuple[int, int]]) -> Array:
 
 def ended(value: Array, first: Array, steps: Sequence[tuple[int, int]]) -> Array:
     """`value` of all rows, at the last step of each sequence; `first` of those that have none."""
-    last, size = np.array(first), 0
+    last = np.array(first)
     for (a, b), (c, d) in pairwise([*steps, (0, 0)]):
         last[d - c : b - a] = value[a + d - c : b]
     return last

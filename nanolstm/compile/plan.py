@@ -16,7 +16,7 @@ import attrs
 
 from nanolstm.graph.node import Graph, Node, Op, depending_on, in_order, replaced
 
-LATE = Op("late", "", lambda operands, _: operands[0].shape, lambda y, g: [], lambda y, t: None)
+LATE = Op("late", "", lambda operands, _: operands[0].shape, lambda *_: [], lambda *_: None)
 """What its operand was one step before; static: the name of the state, which it is in the first step."""
 
 

@@ -1,11 +1,11 @@
 """The programs of a step: forward, backward, and both in a direction. All are derived from one graph.
 
 With F the step, the backward program is the reverse-mode derivative of F, a step too: its states are the cotangents of
-F's states, and it runs from the last time step to the first. The program of a Hessian-vector product is the forward-mode
-derivative of the two together (forward over reverse).
+F's states, and it runs from the last time step to the first. The program of a Hessian-vector product is the
+forward-mode derivative of the two together (forward over reverse).
 
-Names: "d h" is the cotangent of h (the derivative of the loss by it), "v h" its tangent (how it changes in the direction
-that was asked for), "v d h" the tangent of its cotangent.
+Names: "d h" is the cotangent of h (the derivative of the loss by it), "v h" its tangent (how it changes along the
+direction that was asked for), "v d h" the tangent of its cotangent.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from nanolstm.graph.simplify import simplified
 BACK = ("d ", "v d ")
 """How the names of cotangents and of their tangents begin."""
 
-CHEAP = frozenset(
-    ["add", "sub", "mul", "neg", "where", "less", "less_equal", "equal", "sign", "abs", "stop", "minimum", "maximum", "expand", "reshape", "slice", "place", "concat", "transpose"]
-)
+CHEAP = {
+    *("add", "sub", "mul", "neg", "abs", "sign", "stop", "minimum", "maximum", "where", "less", "less_equal", "equal"),
+    *("expand", "reshape", "transpose", "slice", "place", "concat"),
+}
 """Operations that cost less to do again than to keep the result of, if their operands are at hand."""
 
 
@@ -159,7 +160,7 @@ class Programs:
         """`outputs` and, where a direction is asked for, the tangent of each as "v name"."""
         if variant.along is None:
             return dict(outputs)
-        changing = {name: graph.inputs[name] for name in (*self.states, *sorted(variant.along))} | cotangents
+        changing = {name: graph.inputs[name] for name in (*self.states, *sorted(variant.along))} | dict(cotangents)
         tangents = {x: input_node(f"v {name}", x.shape, lead=x.lead) for name, x in changing.items()}
         found = forward(list(outputs.values()), tangents)
         pairs = zip(outputs.items(), found, strict=True)

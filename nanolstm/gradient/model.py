@@ -78,7 +78,9 @@ def check_batch(
     for name, steps in (("truncate", truncate), ("checkpoint_every", checkpoint_every)):
         if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1):
             raise InputError(f"{name}={steps!r}: expected a number of time steps from 1 on, or None")
-    layout = Rows(len(given.x), *(given.batch or (1,)), given.lengths if given.valid is not None else None)
+    layout = Rows(
+        len(given.x), given.batch[0] if given.batch else 1, given.lengths if given.valid is not None else None
+    )
     time = len(layout.steps)
     piece = checkpoint_every or time
     return Batch(
@@ -120,7 +122,12 @@ class ModelRun:
                 found.append(run.back({name: value[:, columns] for name, value in cotangents.items()}))
             answers.insert(0, found)
             ways = [name for name in ("d x", "v d x") if name in found[0]]
-            cotangents = {name.replace("x", "output"): sum(f[name] for f in found) for name in ways}
+            cotangents = {
+                name.replace("x", "output"): np.sum([f[name] for f in found], axis=0)
+                if len(found) > 1
+                else found[0][name]
+                for name in ways
+            }
         return answers
 
 
@@ -202,7 +209,8 @@ def _cuts(part: Part, batch: Batch) -> Array | None:
     if batch.truncate is None or batch.truncate >= len(steps) or not part.cell.anatomy.states:
         return None
     time = np.repeat(np.arange(len(steps)), [b - a for a, b in steps])
-    return ((time % batch.truncate == 0) & (time > 0))[:, None]
+    cut: Array = ((time % batch.truncate == 0) & (time > 0))[:, None]
+    return cut
 
 
 # What is asked for, and what is answered: structures that `wrt` chooses from.

@@ -87,7 +87,7 @@ class PartRun:
         return totals | self._joined(pieces[::-1]) | {n: self.layout.unsorted(value) for n, value in states.items()}
 
     def _run(
-        self, program: Program, segment: range, states: Named, kept: Named = {}, *, turned: bool = False
+        self, program: Program, segment: range, states: Named, kept: Named | None = None, *, turned: bool = False
     ) -> dict[str, Array]:
         """One program over one segment, from its last step to its first if `turned`."""
         steps, rows = self.layout.steps[segment.start : segment.stop], self.rows
@@ -95,7 +95,7 @@ class PartRun:
         if end - begin < self.layout.count:
             steps = [(a - begin, b - begin) for a, b in steps]
             rows = {name: value[begin:end] for name, value in rows.items()}
-        given = {**self.fixed, **rows, **states, **kept}
+        given = {**self.fixed, **rows, **states, **(kept or {})}
         return program(steps[::-1] if turned else steps, end - begin, self.part.cell.dtype, given)
 
     def _joined(self, pieces: list[dict[str, Array]]) -> dict[str, Array]:
@@ -112,7 +112,7 @@ def _last(answer: Named) -> dict[str, Array]:
 
 
 def cotangent(name: str) -> str:
-    """ "d h" for "h", "v d h" for "v h"."""
+    """The name of the cotangent: "d h" for "h", "v d h" for "v h"."""
     return f"v d {name[2:]}" if name.startswith("v ") else f"d {name}"
 
 

@@ -77,7 +77,8 @@ class Rows:
         starts = np.array([a for a, _ in self.steps])
         place = np.concatenate([np.arange(b - a) for a, b in self.steps])  # among the sequences, longest first
         time = np.repeat(np.arange(len(self.steps)), [b - a for a, b in self.steps])
-        return starts[self.lengths[self.order][place] - 1 - time] + place
+        turned: Array = starts[self.lengths[self.order][place] - 1 - time] + place
+        return turned
 
     def sorted(self, states: Array) -> Array:
         """States (B, ...) with the longest sequence first."""

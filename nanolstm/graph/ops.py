@@ -113,7 +113,7 @@ def no_shape(*_: Any) -> Shape:
 # What a graph starts from.
 for leaf in ("input", "constant"):
     OPS[leaf] = Op(leaf, "", no_shape, lambda y, g: [], nothing)
-OPS["count"] = Op("count", lambda y, a: "{rows}", no_shape, lambda y, g: [], nothing)  # how many rows there are
+OPS["count"] = Op("count", lambda y, a: "real({rows})", no_shape, lambda y, g: [], nothing)  # how many rows there are
 
 # One operand.
 elementwise("neg", "np.negative", lambda g, y, x: -g)
@@ -142,7 +142,8 @@ elementwise("div", "np.divide", lambda g, y, a, b: g / b, lambda g, y, a, b: -(g
 elementwise(
     "power",
     "np.power",
-    lambda g, y, a, b: g * where(zero(b), 0.0, b * apply("power", a, b - 1.0)),
+    # Where a and b are 0, any number but 0 in the place of a: 0 * inf is NaN.
+    lambda g, y, a, b: g * (b * apply("power", where(zero(b), where(zero(a), 1.0, a), a), b - 1.0)),
     lambda g, y, a, b: g * where(zero(a), 0.0, y * apply("log", where(zero(a), 1.0, a))),
 )
 elementwise("mod", "np.mod", lambda g, y, a, b: g, lambda g, y, a, b: -(g * apply("floor", a / b)))
@@ -223,9 +224,19 @@ OPS["max"] = Op(
     lambda y, t: apply("sum", t[0] * greatest_of(y), static=y.static) if t[0] else None,
     lead=one_for_all,
 )
+
+
+def repeated(y: Node, a: Sequence[str]) -> str:
+    """The NumPy source of an expand."""
+    x = y.inputs[0]
+    # A number by itself would be float64.
+    value = f"real({a[0]})" if x.op.name == "constant" and not x.shape and not x.boolean else a[0]
+    return f"np.broadcast_to({value}, {f'({{rows}}, {str(y.shape)[1:]}' if y.lead else y.shape})"
+
+
 linear(
     "expand",  # static: (shape, lead)
-    lambda y, a: f"np.broadcast_to({a[0]}, {f'({{rows}}, {str(y.shape)[1:]}' if y.lead else y.shape})",
+    repeated,
     lambda operands, static: static[0],
     lambda y, g: [fitted(g, y.inputs[0])],
     lead=lambda operands, static: static[1],
@@ -249,7 +260,7 @@ def sliced(node: Node, axis: int, start: int, count: int, step: int = 1) -> Node
 
 def slice_source(y: Node, a: Sequence[str]) -> str:
     """The NumPy source of a slice."""
-    axis, start, count, step = y.static
+    axis, start, count, step = map(int, y.static)
     stop = str(start + count * step) if start + count * step >= 0 else ""
     by = f":{step}" if step != 1 else ""
     return f"{a[0]}[{along(axis, f'{start}:{stop}{by}')}]"

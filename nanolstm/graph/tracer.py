@@ -344,5 +344,22 @@ class Tracer(NDArrayOperatorsMixin):
         return f"<traced {self.node.name or self.node.op.name} ({', '.join(map(str, (*rows, *self.node.shape)))})>"
 
 
-METHODS = ["sum", "mean", "max", "min", "var", "std", "clip", "reshape", "transpose", "swapaxes", "squeeze", "repeat", "take", "cumsum", "dot", "copy"]
+METHODS = [
+    "sum",
+    "mean",
+    "max",
+    "min",
+    "var",
+    "std",
+    "clip",
+    "reshape",
+    "transpose",
+    "swapaxes",
+    "squeeze",
+    "repeat",
+    "take",
+    "cumsum",
+    "dot",
+    "copy",
+]
 """Methods of an array that are NumPy functions of the same name."""

@@ -605,7 +605,26 @@ def same(tracing: Tracing, value: Any, *_: Any, **__: Any) -> Tracer:
 VOCABULARY: dict[Any, Call] = {
     **{
         getattr(np, name): elementwise(name)
-        for name in ["add", "exp", "expm1", "log", "log1p", "tanh", "sqrt", "sign", "sin", "cos", "floor", "mod", "logaddexp", "maximum", "minimum", "less", "less_equal", "equal"]
+        for name in [
+            "add",
+            "exp",
+            "expm1",
+            "log",
+            "log1p",
+            "tanh",
+            "sqrt",
+            "sign",
+            "sin",
+            "cos",
+            "floor",
+            "mod",
+            "logaddexp",
+            "maximum",
+            "minimum",
+            "less",
+            "less_equal",
+            "equal",
+        ]
     },
     np.subtract: elementwise("sub"),
     np.multiply: elementwise("mul"),

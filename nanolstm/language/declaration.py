@@ -21,7 +21,7 @@ from nanolstm.language.parameters import HasParameters
 class Declared(HasParameters):
     """Makes an attrs class of every class below it."""
 
-    _fields_as_defined: ClassVar[Any]
+    __fields_as_defined__: ClassVar[Any]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -36,11 +36,11 @@ class Declared(HasParameters):
             field_transformer=_inherited_in_place,
             on_setattr=attrs.setters.NO_OP,  # Cell.__setattr__ validates
         )(cls)
-        cls._fields_as_defined = vars(cls)["__attrs_attrs__"]
+        cls.__fields_as_defined__ = vars(cls)["__attrs_attrs__"]
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
         """Refuse a class that attrs was applied to once more, which would have emptied it, and misspelt settings."""
-        if cls._fields_as_defined is not vars(cls)["__attrs_attrs__"]:
+        if cls.__fields_as_defined__ is not vars(cls)["__attrs_attrs__"]:
             raise CellError(_ATTRS_TWICE.format(cls.__name__))
         for name in settings:
             if name not in settings_of(cls):

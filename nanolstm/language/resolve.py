@@ -29,7 +29,10 @@ def resolve(cell: Cell) -> Anatomy:
     return _Resolver(cell).resolve()
 
 
-ARGUMENTS_OF_A_MODEL = ("target", "loss", "lengths", "resets", "initial", "return_state", "rng", "backend")
+ARGUMENTS_OF_A_MODEL = (
+    *("target", "loss", "lengths", "resets", "initial", "return_state", "rng", "backend"),
+    *("wrt", "direction", "truncate", "checkpoint_every", "parameters", "frozen"),
+)
 """Names that a call of a model has, or will have, for itself: no feed can bear them."""
 
 
