@@ -15,7 +15,7 @@ from typing import Protocol
 
 import attrs
 
-from nanolstm.compile.plan import Plan
+from nanolstm.compile.plan import VIEWS, Plan
 from nanolstm.graph.node import Node
 
 RESERVED = {"np", "steps", "rows", "dtype", "real", "a", "b", "size", "inf", "nan", "late", "ended", "resized"}
@@ -58,8 +58,9 @@ def emit(plan: Plan, target: Target) -> Source:
         if nodes:
             lines.append(f"    # {about}")
         for node in nodes:
-            if node.op.name == "late":
-                value = f"late({operands(node, False)[0]}, first_{names[inputs[node.static[0]]]}, steps)"
+            if node.op.name in ("late", "input"):  # a state, after the loop, is its new value one step late
+                source = node.inputs[0] if node.inputs else plan.carried[node.name]
+                value = f"late({names[source]}, first_{names[inputs[node.static[0]]]}, steps)"
             else:
                 value = target.value(node, operands(node, False), "rows")
             lines.append(f"    {names[node]} = {value}")
@@ -77,30 +78,41 @@ def emit(plan: Plan, target: Target) -> Source:
         read = {x for node in (*plan.loop, *(plan.carried[s] for s in plan.in_loop)) for x in (node, *node.inputs)}
         sliced = [node for node in names if node in read and node not in own and node.lead]
         in_loop |= {node: f"{names[node]}_t" for node in (*states, *plan.kept, *sliced)}
-        words = [names[node] for node in states]
-        now = ", ".join(f"{word}_t" for word in words) + ","
-        first, last = (", ".join(f"{way}_{word}" for word in words) + "," for way in ("first", "last"))
         lines += [f"    last_{names[node]} = np.array(first_{names[node]})" for node in states]
+        now, first, last = (
+            ", ".join(word.format(names[x]) for x in states) for word in ("{}_t", "first_{}", "last_{}")
+        )
         lines += [f"    size = len(first_{names[states[0]]})", f"    {now} = {first}", "    for a, b in steps:"]
         lines += ["        if b - a != size:"]
-        lines += [f"            {now} = resized(size, b - a, ({now}), ({first}), ({last}))", "            size = b - a"]
+        lines += [
+            f"            {now}{',' * (len(states) == 1)} = resized(size, b - a, ({now},), ({first},), ({last},))"
+        ]
+        lines += ["            size = b - a"]
         lines += [f"        {names[node]}_t = {names[node]}[a:b]" for node in sliced]
         lines += [f"        {names[node]}[a:b] = {names[node]}_t" for node in plan.kept if node in states]
+        places = _places(plan, in_loop)
+        opened: set[str] = set()
         for node in plan.loop:
-            if node in plan.kept:
-                lines.append(f"        {in_loop[node]} = {names[node]}[a:b]")
-                lines.append(f"        {target.into(node, operands(node, True), 'size', in_loop[node])}")
-            else:
+            whole, place = places.get(node, (node, in_loop[node]))
+            if node not in plan.kept and node not in places:
                 lines.append(f"        {in_loop[node]} = {target.value(node, operands(node, True), 'size')}")
-        lines.append(f"        {now} = {', '.join(in_loop[plan.carried[name]] for name in plan.in_loop)},")
+                continue
+            if in_loop[whole] not in opened:
+                opened.add(in_loop[whole])
+                lines.append(f"        {in_loop[whole]} = {names[whole]}[a:b]")
+            if whole is not node:
+                lines.append(f"        {in_loop[node]} = {place}")
+            if not (node.op.name == "concat" and all(places.get(x, (x,))[0] is node for x in node.inputs)):
+                lines.append(f"        {target.into(node, operands(node, True), 'size', in_loop[node])}")
+        lines.append(f"        {now} = {', '.join(in_loop[plan.carried[name]] for name in plan.in_loop)}")
         lines += [f"    last_{names[node]}[:size] = {names[node]}_t" for node in states]
     all_rows(plan.after, "after the loop: for all rows at once")
-    answers = {name: _fresh(node, names) for name, node in outputs.items()}
+    answers = {name: _fresh(node, names, plan) for name, node in outputs.items()}
     for state, node in plan.carried.items():
         answers[f"last {state}"] = (
             f"last_{names[inputs[state]]}"
             if state in plan.in_loop
-            else f"ended({_fresh(node, names)}, first_{names[inputs[state]]}, steps)"
+            else f"ended({_fresh(node, names, plan)}, first_{names[inputs[state]]}, steps)"
         )
     lines.append(f"    return {', '.join([*answers.values(), ''])}".rstrip())
     if any("real(" in line for line in lines):
@@ -108,15 +120,35 @@ def emit(plan: Plan, target: Target) -> Source:
     return Source("\n".join(lines) + "\n", tuple(inputs), tuple(answers))
 
 
+def _places(plan: Plan, in_loop: dict[Node, str]) -> dict[Node, tuple[Node, str]]:
+    """Where the operands of a kept concatenation are computed: in their place in it, not to be copied there."""
+    found: dict[Node, tuple[Node, str]] = {}
+    for whole in plan.kept:
+        if whole.op.name == "concat" and whole.static == (-1,):
+            start = 0
+            for node in whole.inputs:
+                end = start + node.shape[-1]
+                if node.op.elementwise and node in plan.loop and node not in plan.kept and node not in found:
+                    found[node] = (whole, f"{in_loop[whole]}[..., {start}:{end}]")
+                start = end
+            if any(found.get(node, (None,))[0] is not whole for node in whole.inputs):
+                found = {node: place for node, place in found.items() if place[0] is not whole}
+    return found
+
+
 def _with_rows(node: Node) -> str:
     return f"(rows, {str(node.shape)[1:]}"
 
 
-def _fresh(node: Node, names: dict[Node, str]) -> str:
+def _fresh(node: Node, names: dict[Node, str], plan: Plan) -> str:
     """A variable to be handed out: not what was handed in, and not a view that repeats one number."""
     if node.op.name == "constant":
         return f"np.array({constant(node)}, dtype)"
-    return f"np.array({names[node]})" if node.op.name in ("input", "expand", "reshape", "slice") else names[node]
+    base = node
+    while base.op.name in VIEWS:
+        base = base.inputs[0]
+    given = base.op.name in ("input", "expand") and base not in plan.after
+    return f"np.array({names[node]})" if given else names[node]
 
 
 def constant(node: Node) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import attrs
 import numpy as np
 
+from nanolstm.compile.combine import combined
 from nanolstm.compile.emit import Source, emit
 from nanolstm.compile.plan import plan
 from nanolstm.graph.node import Graph, Node
@@ -64,7 +65,7 @@ class Program:
 
 def program(graph: Graph, carried: Mapping[str, str]) -> Program:
     """`graph` as a program, in which the input `state` becomes the output `carried[state]` from step to step."""
-    source = emit(plan(graph, carried), NumPyTarget())
+    source = emit(plan(combined(graph, carried), carried), NumPyTarget())
     # Registered as a file, so that a traceback and a debugger show the line.
     file = f"<nanolstm {graph.title} {hash(source.text) & 0xFFFFFFFF:08x}>"
     linecache.cache[file] = (len(source.text), None, source.text.splitlines(keepends=True), file)

@@ -10,7 +10,7 @@ A state whose new value depends on no state only comes one step late. It is no r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -18,6 +18,9 @@ from nanolstm.graph.node import Graph, Node, Op, depending_on, in_order, replace
 
 LATE = Op("late", "", lambda operands, _: operands[0].shape, lambda *_: [], lambda *_: None)
 """What its operand was one step before; static: the name of the state, which it is in the first step."""
+
+VIEWS = ("slice", "reshape", "transpose")
+"""Operations that cost nothing: what they answer with is their operand's own memory, seen otherwise."""
 
 
 @attrs.frozen(eq=False)
@@ -31,8 +34,8 @@ class Plan:
         once: nodes of parameters alone.
         before: nodes of all rows, before the loop.
         loop: nodes of one step.
-        after: nodes of all rows, after the loop.
-        kept: nodes of the loop, and states as they come in, whose values at all rows are read after it.
+        after: nodes of all rows, after the loop; a state among them is its new value, one step late.
+        kept: nodes of the loop, and states as they come in, whose values at all rows it writes down.
     """
 
     graph: Graph
@@ -50,16 +53,17 @@ def plan(graph: Graph, carried: Mapping[str, str]) -> Plan:
     graph, new, in_loop = without_delays(graph, carried)
     graph = attrs.evolve(graph, outputs={k: node for k, node in graph.outputs.items() if k not in carried.values()})
     nodes = in_order([*graph.outputs.values(), *new.values()])
-    states = [graph.inputs[name] for name in in_loop]
+    states = {graph.inputs[name]: new[name] for name in in_loop}
     changing = depending_on(states, nodes) if in_loop else set()
-    needed = set(in_order(new[name] for name in in_loop))
+    needed = set(in_order(states.values()))
     computed = [node for node in nodes if node.op.name not in ("input", "constant")]
     loop = [node for node in computed if node in changing and node in needed]
     after = [node for node in computed if node in changing and node not in needed]
     fixed = [node for node in computed if node not in changing]
     with_rows = depending_on((node for node in nodes if node.lead or node.op.name == "count"), nodes)
-    read_after = {operand for node in after for operand in node.inputs}
-    read_after.update(graph.outputs.values())
+    kept, again = kept_and_found_again(
+        states, loop, {*graph.outputs.values(), *(operand for node in after for operand in node.inputs)}
+    )
     return Plan(
         graph=graph,
         carried=new,
@@ -67,9 +71,32 @@ def plan(graph: Graph, carried: Mapping[str, str]) -> Plan:
         once=tuple(node for node in fixed if node not in with_rows),
         before=tuple(node for node in fixed if node in with_rows),
         loop=tuple(loop),
-        after=tuple(after),
-        kept=tuple(node for node in [*states, *loop] if node in read_after),
+        after=(*again, *after),
+        kept=tuple(kept),
     )
+
+
+def kept_and_found_again(
+    states: Mapping[Node, Node], loop: Sequence[Node], read: set[Node]
+) -> tuple[list[Node], list[Node]]:
+    """What the loop writes down of what is `read` after it, and what of it follows from that without a loop.
+
+    A part of a value is a part of it at all rows as well, and a state is its new value one step later.
+    """
+    read = set(read)
+    again: list[Node] = []
+    for node in reversed(loop):
+        if node in read and node.op.name in VIEWS and node.inputs[0] in loop:
+            again.insert(0, node)
+            read.add(node.inputs[0])
+    found = set(again)
+    late = [state for state, value in states.items() if state in read and value in loop]
+    for state in late:
+        value = states[state]
+        if value not in found:
+            read.add(value)
+    kept = [node for node in [*states, *loop] if node in read and node not in found and node not in late]
+    return kept, [*again, *late]
 
 
 def without_delays(graph: Graph, carried: Mapping[str, str]) -> tuple[Graph, dict[str, Node], list[str]]:

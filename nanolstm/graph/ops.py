@@ -255,6 +255,8 @@ def sliced(node: Node, axis: int, start: int, count: int, step: int = 1) -> Node
     """`count` features from `start` on, every `step`th, on the negative `axis`."""
     if (start, count, step) == (0, node.shape[axis], 1):
         return node
+    if not count:  # a slice of nothing may start anywhere
+        start, step = 0, 1
     return apply("slice", node, static=(axis, start, count, step))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from nanolstm.graph.node import Node, constant, in_order
-from nanolstm.graph.ops import contract, expand
+from nanolstm.graph.ops import contract, expand, sliced
 
 
 def simplified(outputs: Sequence[Node]) -> list[Node]:
@@ -134,6 +134,30 @@ def reshape(y: Node, x: Node) -> Node | None:
     return None
 
 
+def concat(y: Node, *parts: Node) -> Node | None:
+    """Neighbouring parts of one value, joined again."""
+    (axis,), runs = y.static, [parts[0]]
+    for part in parts[1:]:
+        last = runs[-1]
+        if last.op.name == part.op.name == "slice" and last.inputs == part.inputs:
+            (at, start, count, step), (at_too, after, more, step_too) = last.static, part.static
+            if at == at_too == axis and step == step_too == 1 and start + count == after:
+                runs[-1] = sliced(last.inputs[0], axis, start, count + more)
+                continue
+        runs.append(part)
+    if len(runs) == len(parts):
+        return None
+    return runs[0] if len(runs) == 1 else attrs.evolve(y, inputs=tuple(runs))
+
+
+def part(y: Node, x: Node) -> Node | None:
+    """A part of a part, or of what is joined."""
+    axis, start, count, step = y.static
+    if x.op.name == "slice" and x.static[0] == axis and x.static[3] == 1:
+        return sliced(x.inputs[0], axis, x.static[1] + start, count, step)
+    return None
+
+
 def product(y: Node, a: Node, b: Node) -> Node | None:
     """A product reads a transposed operand as it lies."""
     left, right, result, lead = y.static
@@ -155,5 +179,7 @@ RULES: dict[str, Callable[..., Node | None]] = {
     "equal": equal,
     "where": choice,
     "reshape": reshape,
+    "concat": concat,
+    "slice": part,
     "contract": product,
 }

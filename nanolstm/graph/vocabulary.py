@@ -20,9 +20,13 @@ from nanolstm.graph.tracer import Call, Lead, Tracer, Tracing
 # Elementwise.
 
 
-def together(tracing: Tracing, nodes: Sequence[Node], call: str) -> None:
-    """Refuse shapes that do not go together, or only as long as there is no batch, or a batch of a certain size."""
+def together(tracing: Tracing, nodes: Sequence[Node], call: str) -> list[Node]:
+    """`nodes` as they meet; refused if their shapes go together only without a batch, or never."""
     ranks = {len(node.shape) for node in nodes if node.lead}
+    if tracing.whole and ranks:  # what was reduced over the rows with keepdims has an axis of 1 in their place
+        nodes = [
+            dropped(n, (-len(n.shape),)) if not n.lead and n.shape[: -max(ranks) or None] == (1,) else n for n in nodes
+        ]
     for node in nodes:
         if ranks and (len(node.shape) > max(ranks) or (node.lead and len(node.shape) != max(ranks))):
             shapes = " and ".join(str(n.shape) for n in nodes)
@@ -36,6 +40,7 @@ def together(tracing: Tracing, nodes: Sequence[Node], call: str) -> None:
     except ValueError:
         shapes = " and ".join(str(node.shape) for node in nodes)
         tracing.refuse(ShapeError, f"{call} of features of shapes {shapes}", "they must be equal, or 1 on an axis")
+    return list(nodes)
 
 
 def as_number(node: Node) -> Node:
@@ -47,8 +52,7 @@ def elementwise(op: str, *, logical: bool = False) -> Call:
     """A function that is the operation `op`."""
 
     def call(tracing: Tracing, *values: Any) -> Tracer:
-        nodes = [tracing.lift(value) for value in values]
-        together(tracing, nodes, op)
+        nodes = together(tracing, [tracing.lift(value) for value in values], op)
         return tracing.given(apply(op, *(nodes if logical else map(as_number, nodes))))
 
     return call
@@ -58,8 +62,7 @@ def composed(function: Callable[..., Any]) -> Call:
     """A function that is made of operators and NumPy's functions on tracers."""
 
     def call(tracing: Tracing, *values: Any) -> Any:
-        nodes = [tracing.lift(value) for value in values]
-        together(tracing, nodes, function.__name__)
+        nodes = together(tracing, [tracing.lift(value) for value in values], function.__name__)
         return function(*(tracing.given(as_number(node)) for node in nodes))
 
     return call
@@ -71,9 +74,7 @@ def choose(tracing: Tracing, condition: Any, *branches: Any) -> Tracer:
         tracing.refuse(
             UnsupportedError, "np.where with a condition alone, whose answer has no fixed shape", "give three arguments"
         )
-    nodes = [tracing.lift(value) for value in (condition, *branches)]
-    together(tracing, nodes, "np.where")
-    test, this, that = nodes
+    test, this, that = together(tracing, [tracing.lift(value) for value in (condition, *branches)], "np.where")
     test = test if test.boolean else where(apply("equal", test, 0.0), False, True)
     if this.boolean != that.boolean:
         this, that = as_number(this), as_number(that)
@@ -84,8 +85,7 @@ def logical(function: Callable[..., Node]) -> Call:
     """A function of masks."""
 
     def call(tracing: Tracing, *values: Any) -> Tracer:
-        nodes = [tracing.lift(value) for value in values]
-        together(tracing, nodes, function.__name__)
+        nodes = together(tracing, [tracing.lift(value) for value in values], function.__name__)
         if not all(node.boolean for node in nodes):
             tracing.refuse(UnsupportedError, "`&`, `|` or `~` of numbers", "they join conditions: `(a > 0) & (b > 0)`")
         return tracing.given(function(*nodes))
@@ -103,6 +103,16 @@ def either(a: Node, b: Node) -> Node:
 
 def opposite(a: Node) -> Node:
     return where(a, constant(False), constant(True))
+
+
+def arithmetic(op: str, of_masks: Callable[..., Node]) -> Call:
+    """A function that is `op` of numbers, and a mask of two masks."""
+
+    def call(tracing: Tracing, *values: Any) -> Any:
+        masks = all(tracing.lift(value).boolean for value in values)
+        return (logical(of_masks) if masks else elementwise(op))(tracing, *values)
+
+    return call
 
 
 def unequal(tracing: Tracing, a: Any, b: Any) -> Any:
@@ -188,7 +198,9 @@ def reduction(op: str, after: Callable[[Tracing, Node, Node], Node] = lambda tra
         axes, rows = feature_axes(tracing, node, axis, f"np.{op}")
         reduced = apply(op, node, static=(axes, rows)) if axes or rows else node
         reduced = after(tracing, node, reduced)
-        return tracing.given(reduced if keepdims else dropped(reduced, axes))
+        if keepdims:
+            return tracing.given(reshaped(reduced, (1, *reduced.shape)) if rows else reduced)
+        return tracing.given(dropped(reduced, axes))
 
     return call
 
@@ -216,7 +228,7 @@ def variance(tracing: Tracing, value: Any, axis: Any = None, *, ddof: float = 0,
 
 
 def cumulated(tracing: Tracing, value: Any, axis: Any = None) -> Any:
-    x = tracing.given(tracing.lift(value))
+    x = tracing.given(as_number(tracing.lift(value)))
     axis = one_axis(tracing, x.node, axis, "np.cumsum")
     parts = [sliced(x.node, axis, i, 1) for i in range(x.node.shape[axis])]
     sums = parts[:1]
@@ -240,8 +252,13 @@ def joined(nodes: Sequence[Node], axis: int) -> Node:
 
 def concatenate(tracing: Tracing, values: Any, axis: Any = 0) -> Tracer:
     nodes = [tracing.lift(value) for value in values]
-    widest = next((node for node in nodes if node.lead), nodes[0])
-    at = one_axis(tracing, widest, axis, "np.concatenate")
+    if len({node.lead for node in nodes}) > 1:
+        tracing.refuse(
+            BatchError,
+            "np.concatenate or np.stack of something of each example and something of all",
+            "repeat the latter first: np.broadcast_to(self.b, (*x.shape[:-1], self.b.shape[-1]))",
+        )
+    at = one_axis(tracing, nodes[0], axis, "np.concatenate")
     shapes = [node.shape for node in nodes]
     if any(len(s) != len(shapes[0]) or resized(s, at) != resized(shapes[0], at) for s in shapes):
         tracing.refuse(
@@ -261,10 +278,11 @@ def stack(tracing: Tracing, values: Any, axis: Any = 0) -> Tracer:
 
 def expand_dims(tracing: Tracing, value: Any, axis: Any) -> Tracer:
     node = tracing.lift(value)
-    larger = Node(node.op, (), (), (1, *node.shape), node.lead)  # for its number of axes alone
-    at = one_axis(tracing, larger, axis, "a new axis")
-    place = len(node.shape) + 1 + at
-    return tracing.given(reshaped(node, (*node.shape[:place], 1, *node.shape[place:])))
+    new = axis if isinstance(axis, tuple | list) else (axis,)
+    larger = Node(node.op, (), (), ((1,) * len(new) + node.shape), node.lead)  # for its number of axes alone
+    places = {len(larger.shape) + one_axis(tracing, larger, one, "a new axis") for one in new}
+    sizes = iter(node.shape)
+    return tracing.given(reshaped(node, tuple(1 if i in places else next(sizes) for i in range(len(larger.shape)))))
 
 
 def squeeze(tracing: Tracing, value: Any, axis: Any = None) -> Tracer:
@@ -288,8 +306,8 @@ def split(tracing: Tracing, value: Any, indices_or_sections: Any, axis: Any = 0)
         borders = list(range(part, size, part))
     else:
         borders = [int(i) for i in indices_or_sections]
-    ends = zip([0, *borders], [*borders, size], strict=True)
-    return [tracing.given(sliced(node, axis, a, b - a)) for a, b in ends]
+    ends = [slice(a, b).indices(size) for a, b in zip([0, *borders], [*borders, size], strict=True)]
+    return [tracing.given(sliced(node, axis, a, max(b - a, 0))) for a, b, _ in ends]
 
 
 def new_shape(tracing: Tracing, node: Node, shape: Any, call: str) -> Shape:
@@ -327,16 +345,28 @@ def broadcast_to(tracing: Tracing, value: Any, shape: Any) -> Tracer:
     node = tracing.lift(value)
     starts = isinstance(shape, tuple) and shape and isinstance(tuple.__getitem__(shape, 0), Lead | Tracer)
     sizes = tuple(tuple.__iter__(shape))[1:] if starts else new_shape(tracing, node, shape, "np.broadcast_to")
-    return tracing.given(expand(node, tuple(map(int, sizes)), bool(starts) or node.lead))
+    sizes = tuple(map(int, sizes))
+    if node.lead and len(sizes) != len(node.shape):
+        tracing.refuse(
+            BatchError,
+            f"np.broadcast_to of features of shape {node.shape} to {sizes}, whose axes would meet the batch",
+            "make the axes first: x[..., None, :]",
+        )
+    if len(sizes) < len(node.shape) or any(
+        a not in (1, b) for a, b in zip(node.shape[::-1], sizes[::-1], strict=False)
+    ):
+        tracing.refuse(ShapeError, f"np.broadcast_to of features of shape {node.shape} to {sizes}", "they do not fit")
+    return tracing.given(expand(node, sizes, bool(starts) or node.lead))
 
 
-def transpose(tracing: Tracing, value: Any, *axes: Any) -> Tracer:
+def transpose(tracing: Tracing, value: Any, *order: Any, axes: Any = None) -> Tracer:
     node = tracing.lift(value)
     if node.lead:
         tracing.refuse(BatchError, "np.transpose of a value of the step", "np.swapaxes(a, -1, -2) exchanges two axes")
-    order = axes[0] if len(axes) == 1 and axes[0] is not None else axes or range(len(node.shape))[::-1]
-    order = range(len(node.shape))[::-1] if order == (None,) else order
-    return tracing.given(apply("transpose", node, static=tuple(int(a) % len(node.shape) for a in order)))
+    wanted = order if len(order) > 1 else order[0] if order else axes
+    if wanted is None:
+        wanted = range(len(node.shape))[::-1]
+    return tracing.given(apply("transpose", node, static=tuple(int(a) % len(node.shape) for a in wanted)))
 
 
 def swapaxes(tracing: Tracing, value: Any, axis1: Any, axis2: Any) -> Tracer:
@@ -377,7 +407,10 @@ def roll(tracing: Tracing, value: Any, shift: int, axis: Any = None) -> Tracer:
 
 def take(tracing: Tracing, value: Any, indices: Any, axis: Any = None) -> Tracer:
     node = tracing.lift(value)
-    return tracing.given(picked(tracing, node, one_axis(tracing, node, axis, "np.take"), indices))
+    axis = one_axis(tracing, node, axis, "np.take")
+    if np.ndim(indices) == 0:
+        return tracing.given(dropped(picked(tracing, node, axis, [indices]), (axis,)))
+    return tracing.given(picked(tracing, node, axis, indices))
 
 
 def picked(tracing: Tracing, node: Node, axis: int, indices: Any) -> Node:
@@ -472,10 +505,18 @@ def matmul(tracing: Tracing, left: Any, right: Any) -> Tracer:
     return product(tracing, a, b, "@")
 
 
+def side_by_side(tracing: Tracing, a: Node, b: Node, own: tuple[int, int], call: str) -> None:
+    """Refuse axes before the last ones of a product, as many as `own` says, that would meet the batch."""
+    ends = zip((a, b), own, strict=True)
+    heads = [Node(n.op, (), (), n.shape[: max(len(n.shape) - k, 0)], n.lead) for n, k in ends]
+    together(tracing, heads, call)
+
+
 def product(tracing: Tracing, a: Node, b: Node, call: str) -> Tracer:
     """The matrix product of the last axes; axes before them are taken side by side."""
     if not a.shape or not b.shape:
         tracing.refuse(ShapeError, f"{call} of features of shapes {a.shape} and {b.shape}", "use `*` with a number")
+    side_by_side(tracing, a, b, (2, 2), call)
     rows, columns = (ROW,) * (len(a.shape) > 1), (COLUMN,) * (len(b.shape) > 1)
     side = "abcdefgh"[: max(len(a.shape), len(b.shape), 2) - 2]
     left = "".join([*side[len(side) - max(len(a.shape) - 2, 0) :], *rows, INNER])
@@ -499,6 +540,7 @@ def gufunc(left: str, right: str, result: str) -> Call:
         a, b = as_number(tracing.lift(first)), as_number(tracing.lift(second))
         if len(a.shape) < len(left) or len(b.shape) < len(right):
             tracing.refuse(ShapeError, f"a product of features of shapes {a.shape} and {b.shape}", "an axis is missing")
+        side_by_side(tracing, a, b, (len(left), len(right)), "a product")
         heads = a.shape[: len(a.shape) - len(left)], b.shape[: len(b.shape) - len(right)]
         shape = np.broadcast_shapes(*heads)
         # What one example has once and the other for each head is repeated; the letters then stand for both.
@@ -520,9 +562,11 @@ def gufunc(left: str, right: str, result: str) -> Call:
 
 def dot(tracing: Tracing, left: Any, right: Any) -> Tracer:
     a, b = tracing.lift(left), tracing.lift(right)
-    if b.lead or (a.lead and len(b.shape) > 2):
+    if b.lead or len(b.shape) > 2:
         tracing.refuse(
-            BatchError, "np.dot of two values of the step", "write np.vecdot(a, b), np.matvec(A, v), or `h @ A.T`"
+            BatchError,
+            f"np.dot of features of shapes {a.shape} and {b.shape}, which puts the axes of the second behind",
+            "write np.vecdot(a, b), np.matvec(A, v), or `h @ A.T`",
         )
     return product(tracing, a, b, "np.dot")
 
@@ -533,13 +577,28 @@ def outer(tracing: Tracing, *_: Any) -> Tracer:
     )
 
 
+def rows_dotted(tracing: Tracing, nodes: Sequence[Node], words: list[str], result: str) -> tuple[list[str], str]:
+    """`words` and `result` with `...` in the place of the letter that stands for the rows of a loss."""
+    firsts = {word[:1] for node, word in zip(nodes, words, strict=False) if node.lead}
+    if (
+        not tracing.whole
+        or len(firsts) != 1
+        or not firsts.issubset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    ):
+        return words, result
+    (rows,) = firsts
+    dotted = [f"...{word[1:]}" if node.lead else word for node, word in zip(nodes, words, strict=False)]
+    answer = f"...{result[1:]}" if result[:1] == rows else result
+    return (words, result) if any(rows in word for word in [*dotted, answer]) else (dotted, answer)
+
+
 def einsum(tracing: Tracing, subscripts: Any, *values: Any, **options: Any) -> Tracer:
     """np.einsum of one or two operands, with `...` for the batch."""
     if not isinstance(subscripts, str) or not 1 <= len(values) <= 2 or "->" not in subscripts:
         tracing.refuse(UnsupportedError, "this form of np.einsum", 'write "...i,...i->...", two operands at most')
     nodes = [as_number(tracing.lift(value)) for value in values]
     words, result = subscripts.replace(" ", "").split("->")
-    letters = words.split(",")
+    letters, result = rows_dotted(tracing, nodes, words.split(","), result)
     for node, word in zip(nodes, letters, strict=True):
         if node.lead != word.startswith("..."):
             tracing.refuse(
@@ -606,7 +665,6 @@ VOCABULARY: dict[Any, Call] = {
     **{
         getattr(np, name): elementwise(name)
         for name in [
-            "add",
             "exp",
             "expm1",
             "log",
@@ -626,8 +684,9 @@ VOCABULARY: dict[Any, Call] = {
             "equal",
         ]
     },
+    np.add: arithmetic("add", either),
     np.subtract: elementwise("sub"),
-    np.multiply: elementwise("mul"),
+    np.multiply: arithmetic("mul", both),
     np.divide: elementwise("div"),
     np.negative: elementwise("neg"),
     np.positive: same,
@@ -652,7 +711,7 @@ VOCABULARY: dict[Any, Call] = {
     np.sinh: composed(lambda x: 0.5 * (np.exp(x) - np.exp(-x))),
     np.cosh: composed(lambda x: 0.5 * (np.exp(x) + np.exp(-x))),
     np.hypot: composed(lambda a, b: np.sqrt(a * a + b * b)),
-    np.floor_divide: composed(lambda a, b: np.floor(a / b)),
+    np.floor_divide: composed(lambda a, b: np.floor((a - np.mod(a, b)) / b + 0.5)),  # 1 // 0.1 is 9
     np.ceil: composed(lambda x: -np.floor(-x)),
     np.trunc: composed(lambda x: np.sign(x) * np.floor(np.abs(x))),
     np.isnan: composed(lambda x: x != x),
