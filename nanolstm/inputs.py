@@ -53,7 +53,7 @@ def check_inputs(
     Raises:
         InputError: a wrong rank, width, type or value; the text says what came and what was expected.
     """
-    array = _numbers(x, "x", dtype)
+    array = numbers(x, "x", dtype)
     if array.ndim not in (2, 3):
         raise InputError(
             f"x has shape {array.shape}; expected (T, M) for one sequence or (B, T, M) for a batch, with M = {width}"
@@ -100,7 +100,7 @@ def check_initial(
     for name, value in given.items():
         if name not in known:
             raise InputError(f"initial has a state {name!r} that the model does not: {nearest(str(name), known)}")
-        array = _numbers(value, f"initial[{name!r}]", dtype)
+        array = numbers(value, f"initial[{name!r}]", dtype)
         shape = known[name].shape
         if array.shape not in (shape, (*batch, *shape)):
             either = f"{(*batch, *shape)}" + (f", or {shape} for all examples" if batch else "")
@@ -111,7 +111,12 @@ def check_initial(
     return states
 
 
-def _numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
+def numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
+    """`value` as an array of `dtype`.
+
+    Raises:
+        InputError: it is masked, ragged, or holds something other than real numbers.
+    """
     if isinstance(value, np.ma.MaskedArray):
         raise InputError(f"{name} is a masked array, whose mask would be lost; fill it first, with .filled(...)")
     try:
@@ -196,7 +201,7 @@ def _feeds(
         shape = (*batch, time, part.size)
         if value is None:
             raise InputError(f"the model needs the feed {name!r}; give it by name: {name}=array of shape {shape}")
-        array = _numbers(value, name, dtype)
+        array = numbers(value, name, dtype)
         if part.size == 1 and array.shape == shape[:-1]:
             array = array[..., None]
         if array.shape not in ((), shape):

@@ -13,7 +13,7 @@ from nanolstm.eager import draw_noises
 from nanolstm.errors import InputError, nearest
 from nanolstm.gradient.part import PartRun
 from nanolstm.gradient.rows import Rows
-from nanolstm.inputs import Inputs, check_initial, check_inputs
+from nanolstm.inputs import Inputs, check_initial, check_inputs, numbers
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource, random_source
 from nanolstm.language.parameters import assign
@@ -259,15 +259,19 @@ def completed(model: Sequence, batch: Batch, wrt: str | Iterable[str], direction
             for name, array in value.items():
                 if name not in whole[group]:
                     raise InputError(f"direction has no place for {name!r}: {nearest(str(name), whole[group], group)}")
-                assign(whole[group][name], np.asarray(array, model.dtype), f"direction[{name!r}]")
+                _put(whole[group][name], array, f"direction[{name!r}]")
         else:
             shown = np.swapaxes(whole[group], 0, 1) if batch.inputs.batch else whole[group]
-            assign(shown, np.asarray(value, model.dtype), f"direction of {group}")
+            _put(shown, value, f"direction of {group}")
     for part in model.parts():
         for name, key in model.learned_starts(part).items():
             if part.prefix + name not in batch.initial:
                 whole["initial"][part.prefix + name] += whole["parameters"][key]
     return whole
+
+
+def _put(place: Array, value: Any, name: str) -> None:
+    assign(place, numbers(value, name, place.dtype), name)
 
 
 def gathered(model: Sequence, run: ModelRun, answers: list[list[Structure]], wrt: str | Iterable[str], way: str) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dis
 import enum
 import functools
+import sys
 import types
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-LIBRARIES = ("numpy", "scipy", "math", "nanolstm", "builtins", "functools", "itertools", "operator", "typing")
+LIBRARIES = sys.stdlib_module_names | {"numpy", "scipy", "nanolstm"}
 """Modules whose code stays as it is while a program runs."""
 
 
