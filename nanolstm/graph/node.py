@@ -204,7 +204,7 @@ class Graph:
         rows = []
         for node in dict.fromkeys([*self.inputs.values(), *self.nodes()]):
             if node.op.name != "constant":
-                operands = ", ".join([*map(word, node.inputs), *(repr(s) for s in node.static if node.inputs)])
+                operands = ", ".join([*map(word, node.inputs), *_settings(node)])
                 shape = ("n", *map(str, node.shape)) if node.lead else tuple(map(str, node.shape))
                 rows.append((names[node], node.op.name, operands, f"({', '.join(shape)})"))
         widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
@@ -214,6 +214,13 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"<graph of {self.title}: {len(self.nodes())} nodes; print it>"
+
+
+def _settings(node: Node) -> list[str]:
+    if node.op.name == "contract":
+        left, right, result, _ = node.static
+        return [f"{left},{right}->{result}"]
+    return [repr(setting) for setting in node.static if node.inputs]
 
 
 def _number(value: Any) -> str:
