@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nanolstm import errors as errors
     from nanolstm import plugins as plugins
     from nanolstm import testing as testing
-    from nanolstm.checking import check as check
+    from nanolstm.checking.check import check as check
     from nanolstm.data.request import DataRequest as DataRequest
     from nanolstm.data.request import SequenceData as SequenceData
     from nanolstm.errors import NanolstmError as NanolstmError
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "language.cell": ("Cell",),
     "cells": ("cells",),
-    "checking": ("check",),
+    "checking.check": ("check",),
     "data.request": ("DataRequest", "SequenceData"),
     "errors": ("NanolstmError", "errors"),
     "language.fields": ("State", "absent", "feed", "noise", "param", "state"),

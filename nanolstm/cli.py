@@ -6,6 +6,7 @@ and off before the commands are built, since they may bring commands of their ow
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
@@ -50,7 +51,7 @@ def build() -> typer.Typer:
             typer.echo(f"nanolstm {__version__}")
             raise typer.Exit
 
-    for command in (run, list_plugins, list_cells, list_sources, list_losses):
+    for command in (run, check, list_plugins, list_cells, list_sources, list_losses):
         app.command(name=command.__name__.removeprefix("list_"))(command)
     owners = {str(command.name): "nanolstm" for command in app.registered_commands}
     for plugin, theirs in plugins.shared.offers("nanolstm_register_commands", typer.Typer):
@@ -151,6 +152,36 @@ def run(
         report.print(Console())
         if plot is not None:
             typer.echo(f"The picture is in {plot}.")
+
+
+def check(
+    cell: Annotated[str, typer.Argument(help="A cell, module:Class, or path/to/file.py:Class; fields in brackets.")],
+    inputs: Annotated[int | None, typer.Option(help="Width M of x; a small one that fits.", min=1)] = None,
+    hidden: Annotated[int | None, typer.Option(help="Hidden size K; a small one that fits.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, data and directions.", min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Check a cell: traced as it runs, and every derivative beside differences; ends with 1 if anything is wrong."""
+    from rich.console import Console
+
+    from nanolstm.cells.find import find_cell
+    from nanolstm.checking.check import check as check_cell
+
+    kind, fields = find_cell(cell)
+    progress = Console(stderr=True)
+    with progress.status("") if progress.is_terminal else contextlib.nullcontext() as status:
+        tell = (lambda text: status.update(f"checking {text}")) if status else None
+        report = check_cell(kind, inputs=inputs, hidden=hidden, seed=seed, tell=tell, **fields)
+    if as_json:
+        _print_json(report.facts())
+    else:
+        typer.echo(f"{report.cell}")
+        yes, no = ("\u2713", "\u2717") if "utf" in Console().encoding.lower() else ("ok", "FAILED")
+        rows = [(yes if row.passed else no, *row.cells()) for row in report.rows]
+        _print_table(("", "what", "over", "error", "allowed", "at"), rows)
+        typer.echo(report.verdict())
+    if not report.ok:
+        raise typer.Exit(1)
 
 
 def list_plugins(

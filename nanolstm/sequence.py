@@ -79,8 +79,9 @@ class Sequence:
             parameters are drawn from `rng`. A stack of such is the rule: both directions feed the next cell.
         backward: the cells that run backward, where they should be certain ones; implies `bidirectional`.
         readout: a linear layer of this width on top.
-        learn_initial: make the first states parameters of the model, `"initial.h"` (`"0.forward.initial.h"` in a stack),
-            which begin as declared; a reset goes back to them. States that start at infinity are left as they are.
+        learn_initial: make the first states parameters of the model, `"initial.h"` (in a stack
+            `"0.forward.initial.h"`), which begin as declared; a reset goes back to them. States that start at infinity
+            are left as they are.
         rng: draws what the model itself adds (backward cells, readout); by default derived from the cells' own, so
             that a model of seeded cells is the same each time.
         backend: `"auto"` or `"numpy"`; NumPy is the one there is.
@@ -462,7 +463,7 @@ class Sequence:
                 if np.isfinite(value).all() and name not in self.learned_starts(part):
                     self._starts[key] = value
         if not self._starts:
-            raise InputError("Sequence(learn_initial=True): there is no state with a finite start that is not learned yet")
+            raise InputError("Sequence(learn_initial=True): no state with a finite start is left to learn")
 
     def _check_feeds(self) -> None:
         known = self.feeds()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,7 +18,10 @@ from nanolstm.naming import parse_name
 
 
 def find_cell(text: str) -> tuple[type[Cell], dict[str, Any]]:
-    """The class that `Name`, `Name(field=value)` or `module:Class(field=value)` asks for, and the values of its fields.
+    """The class that a text asks for, and the values of its fields.
+
+    It is `Name` of a registered cell, `module:Class`, or `path/to/file.py:Class`, each with `(field=value)` after it or
+    not.
 
     ```python
     from nanolstm.cells.find import find_cell
@@ -24,7 +31,7 @@ def find_cell(text: str) -> tuple[type[Cell], dict[str, Any]]:
     ```
 
     Raises:
-        UnknownNameError: there is no such cell, module or field; the nearest is suggested.
+        UnknownNameError: there is no such cell, module, file or field; the nearest is suggested.
         InputError: `text` is no name.
         PluginError: two plugins registered the name.
     """
@@ -34,7 +41,7 @@ def find_cell(text: str) -> tuple[type[Cell], dict[str, Any]]:
     found = name if ":" in name else plugins.lookup("cells", name)[1].value
     if isinstance(found, str):
         module, _, attribute = found.partition(":")
-        module = module.removesuffix(".py")
+        module = _imported(name, module) if "/" in module or "\\" in module else module.removesuffix(".py")
         try:
             found = getattr(importlib.import_module(module), attribute)
         except ImportError as error:
@@ -52,6 +59,18 @@ def find_cell(text: str) -> tuple[type[Cell], dict[str, Any]]:
         if field not in known:
             raise UnknownNameError(f"cell {name!r} has no field {field!r}: {nearest(field, known, 'fields')}")
     return found, fields
+
+
+def _imported(name: str, path: str) -> str:
+    """Import the file at `path` under a name that no library has, so that neither takes the other's place."""
+    file = Path(path).with_suffix(".py")
+    spec = importlib.util.spec_from_file_location("file_" + re.sub(r"\W", "_", file.stem), file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise UnknownNameError(f"cell {name!r}: there is no file {file}")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    sys.path.append(str(file.parent.resolve()))  # for what lies beside it
+    spec.loader.exec_module(module)
+    return spec.name
 
 
 def _is_cell(value: Any) -> bool:

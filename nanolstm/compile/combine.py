@@ -1,9 +1,9 @@
 """The same graph in fewer and larger pieces: what can be done side by side is done at once.
 
-A gate's product is small, and four of them take four calls; matrices that multiply the same vector are therefore stacked
-into one. What is then done to each part of the result in the same way is done to all of it, and what does not depend on
-the state is taken out of sums and products first, so that it can be computed before the loop. Nothing here changes a
-value beyond the rounding that another order of summation brings.
+A gate's product is small, and four of them take four calls; matrices that multiply the same vector are therefore
+stacked into one. What is then done to each part of the result in the same way is done to all of it, and what does not
+depend on the state is taken out of sums and products first, so that it can be computed before the loop. Nothing here
+changes a value beyond the rounding that another order of summation brings.
 """
 
 from __future__ import annotations
@@ -47,14 +47,19 @@ class View:
         self.outputs = set(outputs)
 
     def used_once(self, node: Node) -> bool:
+        """Whether one other node reads it, and nobody else."""
         return len(self.readers[node]) == 1 and node not in self.outputs
 
     def terms(self, node: Node) -> list[Node]:
         """The terms of a sum of sums (or the factors of a product of products), each of which nothing else reads."""
         found: list[Node] = []
-        for operand in node.inputs:
-            inner = operand.op is node.op and self.used_once(operand) and operand.shape == node.shape
-            found += self.terms(operand) if inner else [operand]
+        stack = list(reversed(node.inputs))
+        while stack:
+            operand = stack.pop()
+            if operand.op is node.op and self.used_once(operand) and operand.shape == node.shape:
+                stack.extend(reversed(operand.inputs))
+            else:
+                found.append(operand)
         return found
 
     def is_top(self, node: Node) -> bool:

@@ -192,7 +192,7 @@ def reduction(function: str) -> Callable[[Node, Sequence[str]], str]:
         if not axes:
             return f"{a[0]}.{function}(axis=0)"
         all_axes = (0, *axes) if over_rows else axes
-        return f"{a[0]}.{function}(axis={all_axes}, keepdims=True)" + "[0]" * over_rows
+        return f"{a[0]}.{function}(axis={all_axes}, keepdims=True)" + ("[0]" if over_rows else "")
 
     return numpy
 
