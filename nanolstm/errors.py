@@ -56,7 +56,7 @@ class BatchError(TraceError):
 
 
 class UnsupportedError(TraceError):
-    """A NumPy function, or a way to call it, that is not in the table of operations."""
+    """A function, or a way to call it, that is not in the table of operations."""
 
 
 class UndeclaredArrayError(TraceError):
@@ -67,12 +67,12 @@ class ShapeError(TraceError):
     """Shapes of features that do not go together."""
 
 
-class StateShapeError(TraceError):
+class StateShapeError(TraceError, CellError):
     """A state is returned with another shape than it came with."""
 
 
-class ReturnError(TraceError):
-    """What is returned is not the output and each state, or not what a loss returns, one number."""
+class ReturnError(TraceError, CellError):
+    """What is returned is not the output and each state, or not what a loss returns, one number of its prediction."""
 
 
 class RandomError(TraceError):
@@ -131,6 +131,18 @@ class UnreachableError(SourceUnavailableError):
 
 class MalformedAnswerError(SourceUnavailableError):
     """The source answered with something that is not in its own format."""
+
+
+def located(kind: type[TraceError], what: str, place: tuple[str, int], instead: str) -> TraceError:
+    """A `kind`: what happened, at which file and line, what to write instead, and where more is said."""
+    import linecache
+
+    file, line = place
+    source = linecache.getline(file, line).strip()
+    where = f" at {file}:{line}{f' (`{source}`)' if source else ''}" if file else ""
+    error = kind(f"{what}{where}; {instead}. More under {kind.__name__} on the page 'What cannot be traced'")
+    error.file, error.line = file, line
+    return error
 
 
 def nearest(name: str, known: Iterable[str], label: str = "known") -> str:

@@ -332,7 +332,8 @@ class Sequence:
 
         Args:
             x: as for `value_and_grad`.
-            direction: how what `wrt` names changes, with the structure of a gradient by it; what is left out stays.
+            direction: how what `wrt` names changes, with the structure of a gradient by it; what is left out stays. A
+                first state that is a parameter moves with that parameter, and by "initial" in addition.
             target: if given, the loss is derived and not the output.
             loss: as for `value_and_grad`; goes with `target`.
             wrt: as for `value_and_grad`.
@@ -396,7 +397,8 @@ class Sequence:
             lengths: as for calling.
             resets: as for calling.
             initial: as for calling.
-            truncate: as for `value_and_grad`; then it is the derivative of that gradient, with its stops.
+            truncate: as for `value_and_grad`; the state before a stop counts as a constant here too, as in a double
+                backward pass through it.
             checkpoint_every: as for `value_and_grad`.
             rng: as for calling.
             feeds: as for calling.

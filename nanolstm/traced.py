@@ -6,7 +6,6 @@ with the graph (`nanolstm.graph.captured`), so that a graph is used again only w
 
 from __future__ import annotations
 
-import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,9 +15,9 @@ import attrs
 import numpy as np
 
 from nanolstm.compile.programs import Programs
-from nanolstm.errors import InputError, RandomError, ReturnError, StateShapeError
+from nanolstm.errors import InputError, RandomError, ReturnError, StateShapeError, TraceError, located
 from nanolstm.graph.captured import fingerprint, functions_of
-from nanolstm.graph.node import Graph, Node, input_node
+from nanolstm.graph.node import Graph, Node, depending_on, in_order, input_node
 from nanolstm.graph.ops import expand
 from nanolstm.graph.simplify import simplified
 from nanolstm.graph.tracer import Tracer, Tracing
@@ -26,7 +25,8 @@ from nanolstm.graph.vocabulary import VOCABULARY
 from nanolstm.language.cell import Cell
 from nanolstm.language.declaration import settings_of
 from nanolstm.language.gate import Gate
-from nanolstm.language.observe import call_with_locals
+from nanolstm.language.observe import call_with_locals, definition
+from nanolstm.language.stepping import misfit
 from nanolstm.losses import Loss
 
 
@@ -70,12 +70,17 @@ def trace_step(cell: Cell) -> Step:
     """
     step, again = _trace_step(cell), _trace_step(cell)
     if str(step.graph) != str(again.graph) or _constants(step.graph) != _constants(again.graph):
-        file, line = _definition(type(cell).step)
-        raise RandomError(
-            f"{type(cell).__name__}.step computes something else each time that it is run ({file}:{line}); what is "
-            "random in a step is declared: `mask: Array = noise(p)`, an argument of step"
-        )
+        raise _changing(f"{type(cell).__name__}.step", type(cell).step)
     return step
+
+
+def _changing(subject: str, function: Callable[..., Any]) -> TraceError:
+    return located(
+        RandomError,
+        f"{subject} computes something else each time that it is run",
+        definition(function),
+        "what a step keeps is a state; what is random in it is declared: `mask: Array = noise(p)`, an argument of step",
+    )
 
 
 def _constants(graph: Graph) -> list[str]:
@@ -96,9 +101,10 @@ def _trace_step(cell: Cell) -> Step:
         gates.append((gate, tracing.lift(value)))
 
     reading = cell.reading({key: tracing.given(node) for key, node in own.items()}, tell)
-    result, found = call_with_locals(type(cell).step, reading, *map(tracing.given, inputs.values()))
-    if tracing.refused:
-        raise tracing.refused
+    with tracing.running():
+        given = map(tracing.given, inputs.values())
+        result, found = call_with_locals(type(cell).step, reading, *given, watch=tracing.chance.watch)
+    tracing.place = found.returned
     outputs = _returned(cell, tracing, result)
     values = _values(gates, outputs, found)
     for label, node in {**dict(gates), **values, **_traced(found)}.items():
@@ -126,28 +132,19 @@ def _values(gates: list[tuple[str, Node]], outputs: Mapping[str, Node], found: M
 
 def _returned(cell: Cell, tracing: Tracing, result: Any) -> dict[str, Node]:
     """The output and the new states by name, each for each row."""
-    states, name = cell.anatomy.states, type(cell).__name__
-    file, line = _definition(type(cell).step)
-    wanted = f"`return {', '.join(('output', *states))}`"
+    states = cell.anatomy.states
     values = result if isinstance(result, tuple) else (result,)
-    if len(values) != 1 + len(states) or any(value is None for value in values):
-        raise ReturnError(f"{name}.step ({file}:{line}) returned {len(values)} values; expected {wanted}")
+    if len(values) != 1 + len(states):
+        raise misfit(ReturnError, cell, f"{len(values)} values", "", tracing.place)
     nodes = {}
     shapes = {"output": (cell.outputs,), **{state: part.shape for state, part in states.items()}}
     for (label, shape), value in zip(shapes.items(), values, strict=True):
         node = tracing.lift(value)
         if node.shape != shape:
-            raise StateShapeError(
-                f"{name}.step ({file}:{line}) returned {label} with features of shape {node.shape}; expected {shape} "
-                f"and {wanted}"
-            )
+            kind = ReturnError if label == "output" else StateShapeError
+            raise misfit(kind, cell, f"{label} with features of shape {node.shape}", f"{shape} and ", tracing.place)
         nodes[label] = expand(node, shape, lead=True)
     return nodes
-
-
-def _definition(function: Any) -> tuple[str, int]:
-    code = inspect.unwrap(function).__code__
-    return code.co_filename, code.co_firstlineno
 
 
 def trace_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Graph:
@@ -157,20 +154,30 @@ def trace_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Graph:
         TraceError: the loss does something of which no derivative can be taken.
         ReturnError: it returns something other than one number, or one that does not depend on the prediction.
     """
+    graph, again = _trace_loss(loss, width, dtype), _trace_loss(loss, width, dtype)
+    if str(graph) != str(again) or _constants(graph) != _constants(again):
+        raise _changing(f"loss {loss}", loss.function)
+    return graph
+
+
+def _trace_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Graph:
     tracing = Tracing(f"loss {loss}", dtype, VOCABULARY, whole=True)
     prediction = input_node("prediction", (width,), lead=True)
     target = input_node("target", (width // loss.columns,), lead=True)
-    result, found = call_with_locals(_bound(loss), tracing.given(prediction), tracing.given(target))
-    if tracing.refused:
-        raise tracing.refused
-    if not isinstance(result, Tracer) or result.node.lead or result.node.shape:
-        what = result if not isinstance(result, Tracer) else f"an array, {result}"
-        raise ReturnError(f"loss {loss} returned {what}; a loss returns one number computed from its prediction")
-    for label, node in _traced(found).items():
-        if node not in (prediction, target):
-            node.name = label
-    value = simplified([result.node])[0]
-    return Graph(f"loss {loss}", {"prediction": prediction, "target": target}, {"loss": value})
+    with tracing.running():
+        given = tracing.given(prediction), tracing.given(target)
+        result, found = call_with_locals(_bound(loss), *given, watch=tracing.chance.watch)
+    node = result.node if isinstance(result, Tracer) else None
+    what = "" if node is not None and node.shape == () and not node.lead else repr(result)
+    if node is not None and not what and node not in depending_on([prediction], in_order([node])):
+        what = "a number that does not depend on its prediction"
+    if node is None or what:
+        instead = "a loss returns one number computed from its prediction: `return np.mean(np.square(error))`"
+        raise located(ReturnError, f"loss {loss} returned {what}", found.returned, instead)
+    for label, value in _traced(found).items():
+        if value not in (prediction, target):
+            value.name = label
+    return Graph(f"loss {loss}", {"prediction": prediction, "target": target}, {"loss": simplified([node])[0]})
 
 
 def _bound(loss: Loss) -> Any:

@@ -567,6 +567,53 @@ def test_nothing_that_comes_back_is_the_callers_or_the_models_own():
     assert np.array_equal(target, given[1])
 
 
+# Names that the programs use themselves
+
+
+def test_a_step_may_use_any_names():
+    class Named(Cell):
+        restart: Array = feed(default=1.0)
+        cut: Array = feed(default=2.0)
+        sigmoid: Gate = gate(sigmoid)
+        last: Gate = gate(np.tanh)
+        rows_t: Array = param("hidden", 0.5)
+
+        def step(self, x, first, size, restart, cut):
+            first_h = np.tanh(first) * restart
+            softplus = np.logaddexp(size, 0.0) * cut
+            steps = self.sigmoid(x, first_h) + self.last(x, first)
+            h_t, np_ = steps * self.rows_t, softplus
+            len, lambda_, real = h_t + np_, first, size  # noqa: A001
+            return len, steps, lambda_ * real
+
+    model = nl.Sequence(Named(inputs=2, hidden=3, rng=0))
+    x, target = data(model)
+    resets = np.random.default_rng(0).random((B, T)) < 0.3
+    rng = np.random.default_rng(1)
+    feeds = {"restart": rng.uniform(size=(B, T)), "cut": rng.uniform(size=(B, T))}
+    value, grads = model.value_and_grad(x, target, loss="mse", resets=resets, wrt=("x", "restart", "cut"), **feeds)
+
+    def loss():
+        return nl.loss("mse")(model(x, resets=resets, **feeds), target)
+
+    assert value == pytest.approx(loss(), rel=1e-13)
+    close(grads["x"], central(loss, x))
+    close(grads["restart"][..., 0], central(loss, feeds["restart"]))
+    assert model.value_and_grad(x, target, loss="mse", resets=resets, truncate=2, **feeds)[0] == pytest.approx(value)
+
+
+def test_a_state_called_output_is_refused():
+    class Named(Cell):
+        new: Gate = gate(np.tanh)
+
+        def step(self, x, output):
+            h = self.new(x, output)
+            return h, h
+
+    with pytest.raises(nl.errors.CellError, match="'output'"):
+        Named(inputs=1, hidden=2)
+
+
 # Wrong input
 
 

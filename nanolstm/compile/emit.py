@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import attrs
@@ -18,11 +18,16 @@ import attrs
 from nanolstm.compile.plan import VIEWS, Plan
 from nanolstm.graph.node import Node
 
-RESERVED = {"np", "steps", "rows", "dtype", "real", "a", "b", "size", "inf", "nan", "late", "ended", "resized"}
+RESERVED = {"np", "steps", "rows", "dtype", "real", "a", "b", "size", "inf", "nan", "len", "bool", "run"}
+"""Words of the emitted function itself."""
 
 
 class Target(Protocol):
     """How single nodes are written."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """What the emitted source finds outside of itself."""
 
     def value(self, node: Node, operands: Sequence[str], rows: str) -> str:
         """An expression for `node`; `rows` is one for how many rows there are."""
@@ -46,7 +51,7 @@ def emit(plan: Plan, target: Target) -> Source:
     Inputs are parameters as they are, values of rows (rows, ...), and first states (batch, ...), longest sequences
     first; outputs are values of rows, last states, and sums over the rows.
     """
-    names = identifiers(plan)
+    names = identifiers(plan, target.names)
     inputs, outputs = plan.graph.inputs, plan.graph.outputs
     arguments = [f"first_{names[node]}" if name in plan.carried else names[node] for name, node in inputs.items()]
     lines = [f"def run(steps, rows, dtype, {', '.join(arguments)}):", f'    """{plan.graph.title}."""']
@@ -157,14 +162,16 @@ def constant(node: Node) -> str:
     return f"np.array({list(value)}, dtype)" if isinstance(value, tuple) else repr(value)
 
 
-def identifiers(plan: Plan) -> dict[Node, str]:
-    """A variable for each node: the author's word for it, as far as Python allows."""
-    taken, found, count = set(RESERVED), {}, 0
+def identifiers(plan: Plan, outside: Collection[str]) -> dict[Node, str]:
+    """A variable for each node: the author's word for it, as far as Python and the emitted source allow."""
+    taken, found, count = {*RESERVED, *outside}, {}, 0
     for node in dict.fromkeys([*plan.graph.inputs.values(), *plan.once, *plan.before, *plan.loop, *plan.after]):
         count += not node.name
         word = re.sub(r"\W+", "_", node.name).strip("_") or f"t{count}"
+        if word.endswith("_t") or word.startswith(("first_", "last_")):  # which mean something here
+            word = f"own_{word}_"
         name, again = word, 1
-        while name in taken or keyword.iskeyword(name) or name.endswith("_t") or name.startswith(("first_", "last_")):
+        while name in taken or keyword.iskeyword(name):
             again += 1
             name = f"{word}_{again}"
         taken.add(name)

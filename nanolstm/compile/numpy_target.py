@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -24,13 +24,21 @@ INFIX = {"np.add": "+", "np.subtract": "-", "np.multiply": "*", "np.divide": "/"
 class NumPyTarget:
     """Writes nodes as NumPy expressions."""
 
+    @property
+    def names(self) -> Collection[str]:
+        """What the emitted source calls."""
+        return runtime().keys()
+
     def value(self, node: Node, operands: Sequence[str], rows: str) -> str:
         """An expression for `node`."""
         numpy = node.op.numpy
         if not isinstance(numpy, str):
             return numpy(node, operands).replace("{rows}", rows)
-        if all(operand.op.name == "constant" for operand in node.inputs[1:]) and node.op.name == "where":
-            operands = [operands[0], *(word if node.boolean else f"real({word})" for word in operands[1:])]
+        first = node.op.name == "where"  # whose condition is no number
+        numbers = node.inputs[first:]
+        if all(x.op.name == "constant" for x in numbers):  # among themselves, numbers would become float64
+            typed = [word if x.boolean else f"real({word})" for word, x in zip(operands[first:], numbers, strict=True)]
+            operands = [*operands[:first], *typed]
         if numpy in INFIX:
             return f"{operands[0]} {INFIX[numpy]} {operands[1]}"
         return f"{numpy}({', '.join(operands)})"

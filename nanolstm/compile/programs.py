@@ -24,6 +24,9 @@ from nanolstm.graph.simplify import simplified
 BACK = ("d ", "v d ")
 """How the names of cotangents and of their tangents begin."""
 
+RESTART, CUT = "at restart", "at cut"
+"""Inputs that say at which rows a state starts anew, and at which no gradient goes through it."""
+
 CHEAP = {
     *("add", "sub", "mul", "neg", "abs", "sign", "stop", "minimum", "maximum", "where", "less", "less_equal", "equal"),
     *("expand", "reshape", "transpose", "slice", "place", "concat"),
@@ -36,8 +39,8 @@ class Variant:
     """What a program is asked for.
 
     Attributes:
-        restarts: whether states are set to their start at rows of the input "restart".
-        cuts: whether the gradient stops at rows of the input "cut".
+        restarts: whether states are set to their start at rows of the input `RESTART`.
+        cuts: whether the gradient stops at rows of the input `CUT`.
         wrt: the inputs whose cotangents are asked for, beside those of the states.
         along: the inputs that change in the direction that is asked for, beside the states; None for no direction.
     """
@@ -144,10 +147,10 @@ class Programs:
             node = value = inputs[state]
             ones = (1,) * len(node.shape)
             if variant.cuts:
-                cut = inputs.setdefault("cut", input_node("cut", (1,), lead=True))
+                cut = inputs.setdefault(CUT, input_node(CUT, (1,), lead=True))
                 value = where(reshaped(cut, ones), apply("stop", value), value)
             if variant.restarts:
-                restart = inputs.setdefault("restart", input_node("restart", (1,), lead=True))
+                restart = inputs.setdefault(RESTART, input_node(RESTART, (1,), lead=True))
                 inputs[f"start {state}"] = start = input_node(f"start {state}", node.shape, lead=False)
                 value = where(reshaped(restart, ones), start, value)
             entered[node] = value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from nanolstm.compile.programs import Variant
+from nanolstm.compile.programs import CUT, RESTART, Variant
 from nanolstm.eager import draw_noises
 from nanolstm.errors import InputError, nearest
 from nanolstm.gradient.part import PartRun
@@ -169,10 +169,10 @@ def _part_run(
     first: dict[str, Array] = {}
     restart, cut = _restarts(part, batch), _cuts(part, batch)
     if restart is not None:
-        rows["restart"] = restart
+        rows[RESTART] = restart
         wanted |= {f"start {name}" for name in starts if "parameters" in wrt}
     if cut is not None:
-        rows["cut"] = cut
+        rows[CUT] = cut
     for way, values in here.items():
         for group, own in (("parameters", cell.parameters), ("frozen", cell.frozen)):
             fixed |= {f"{way}{key}": values[group][part.prefix + key] for key in own}

@@ -65,7 +65,7 @@ def _of(value: Any, seen: dict[int, int]) -> Hashable:
         return (type(value), repr(value))  # NaN is not equal to itself, and -0.0 is to 0.0
     if isinstance(value, enum.Enum | np.dtype):
         return value
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufcUS":
+    if issubclass(type(value), np.ndarray | np.generic) and value.dtype.kind in "biufcUS":
         return ("array", value.dtype.str, value.shape, value.tobytes())
     if isinstance(value, types.ModuleType | types.BuiltinFunctionType | np.ufunc) or _in_library(value):
         return Is(value)

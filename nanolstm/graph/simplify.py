@@ -25,7 +25,8 @@ def simplified(outputs: Sequence[Node]) -> list[Node]:
             made = rewritten(node)
             if made is not node:
                 return once(made)
-            key = (node.op, *map(id, inputs), node.static, *map(type, node.static), node.shape, node.lead)
+            # By repr, 1 and 1.0 and True differ, and so do 0.0 and -0.0.
+            key = (node.op, *map(id, inputs), repr(node.static), node.shape, node.lead)
             return equal.setdefault(key, node)
         return new[node]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import linecache
+import contextlib
+import operator
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 import attrs
@@ -19,20 +20,21 @@ from nanolstm.errors import (
     BranchError,
     InPlaceError,
     LoopError,
+    NanolstmError,
     NumberError,
     OutError,
+    RandomError,
     TraceError,
     UndeclaredArrayError,
     UnsupportedError,
+    located,
     nearest,
 )
+from nanolstm.graph.chance import Chance
 from nanolstm.graph.node import Node, apply, constant
+from nanolstm.graph.place import Place, authors_line
 
 Call: TypeAlias = Callable[..., Any]
-
-_PACKAGE = Path(__file__).parents[1]
-_NOT_THE_AUTHOR = (str(Path(np.__file__).parent), str(_PACKAGE))
-_AUTHORS_TOO = str(_PACKAGE / "cells")  # the zoo's cells are written as anybody's
 
 
 @attrs.define(eq=False)
@@ -46,6 +48,8 @@ class Tracing:
             NumPy's, by its name if it is SciPy's or nanolstm's own.
         whole: whether reductions over all rows are the rule, as in a loss, or an error, as in a step.
         refused: the first error, so that no `except` in what is traced can swallow it.
+        place: what an error names instead of the line that is being run: the `return`, once it has been run.
+        chance: watches for random numbers.
     """
 
     subject: str
@@ -53,19 +57,57 @@ class Tracing:
     vocabulary: Mapping[Any, Call]
     whole: bool = False
     refused: TraceError | None = None
+    place: Place | None = None
+    chance: Chance = attrs.field(factory=Chance)
+    _count: Tracer | None = None
+
+    def error(self, kind: type[TraceError], what: str, instead: str, place: Place | None = None) -> TraceError:
+        """A `kind` that names `place`, or the line of the author's code that is being run."""
+        return located(kind, f"{self.subject}: {what}", place or self.place or authors_line(), instead)
 
     def refuse(self, kind: type[TraceError], what: str, instead: str) -> NoReturn:
         """Raise `kind`, with the line of the author's code that is being run."""
-        file, line = authors_line()
-        source = linecache.getline(file, line).strip()
-        error = kind(
-            f"{self.subject}: {what} at {file}:{line}{f' (`{source}`)' if source else ''}; {instead}. "
-            f"More under {kind.__name__} on the page 'What cannot be traced'"
-        )
-        error.file, error.line = file, line
+        error = self.error(kind, what, instead)
         if self.refused is None:
             self.refused = error
         raise error
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Run what is traced: whatever it made of the first refusal, that is raised; of any other error, what it means.
+
+        Raises:
+            TraceError: what was refused.
+            UnsupportedError: something runs on arrays, and not on what stands in for them.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self.refused is None and not isinstance(error, NanolstmError):
+                self.refused = self.error(
+                    UnsupportedError,
+                    f"{type(error).__name__}: {' '.join(str(error).split())}",
+                    "it runs on arrays, and not on what stands in for them in a trace: write it with NumPy's functions",
+                    authors_line([*traceback.walk_tb(error.__traceback__)][::-1]),
+                )
+            if self.refused is not None and self.refused is not error:
+                raise self.refused from error
+            raise
+        if self.refused is not None:
+            raise self.refused
+        if self.chance.drawn:
+            raise self.error(
+                RandomError,
+                "a random number is drawn, or the time is asked for,",
+                "what is random in a step is declared: `mask: Array = noise(p)`, an argument of step",
+                authors_line(self.chance.drawn),
+            )
+
+    def count(self) -> Tracer:
+        """How many rows there are: one and the same each time, so that shapes that are equal compare so."""
+        if self._count is None:
+            self._count = self.given(apply("count"))
+        return self._count
 
     def meaning(self, function: Any, call: str) -> Call:
         """What `function` becomes; `call` is how an error spells it.
@@ -79,8 +121,11 @@ class Tracing:
         known = self.vocabulary.get(name if ours or (special and getattr(special, name, 0) is function) else function)
         if known is None:
             names = [f"np.{k.__name__}" for k in self.vocabulary if not isinstance(k, str)]
+            instead = INSTEAD.get(call.removeprefix("np."))
             self.refuse(
-                UnsupportedError, f"{call} has no rule for its derivative", nearest(call, names, "those that have one")
+                UnsupportedError,
+                f"{call} has no rule for its derivative",
+                f"write {instead}" if instead else nearest(call, names, "those that have one"),
             )
         return known
 
@@ -91,35 +136,30 @@ class Tracing:
     def lift(self, value: Any) -> Node:
         """`value` as a node: a tracer's own, or a constant."""
         if isinstance(value, Tracer):
+            if value.tracing is not self:
+                self.refuse(
+                    RandomError,
+                    "a value that was kept from another run",
+                    "what a step keeps is a state: take it as an argument and return it",
+                )
             return value.node
-        array = value if isinstance(value, np.ndarray | np.generic) else np.asarray(value)
-        if array.dtype.kind not in "biuf":
+        array = np.asanyarray(value)
+        if isinstance(array, np.ma.MaskedArray) or array.dtype.kind not in "biuf":
             self.refuse(
                 UnsupportedError,
                 f"a value of type {type(value).__name__} ({array.dtype}) meets a traced one",
-                "numbers in a step are real; a complex number is two of them",
+                "numbers in a step are real: a complex number is two of them, a mask is a choice by np.where",
             )
-        if array.ndim == 0:
-            return constant(bool(array) if array.dtype.kind == "b" else float(array))
+        if array.ndim > 1:
+            self.refuse(
+                UndeclaredArrayError,
+                f"an array of shape {array.shape} that is no parameter meets a traced value",
+                'declare it, so that it is trained and saved: `A: Array = param(("hidden", "hidden"), init)`, with '
+                "frozen=True if it stays as it is",
+            )
         if array.ndim == 1:
             return constant(tuple(map(float, array)))
-        self.refuse(
-            UndeclaredArrayError,
-            f"an array of shape {array.shape} that is no parameter meets a traced value",
-            'declare it, so that it is trained and saved: `A: Array = param(("hidden", "hidden"), init)`, with '
-            "frozen=True if it stays as it is",
-        )
-
-
-def authors_line() -> tuple[str, int]:
-    """File and line of the innermost running code that is neither NumPy's nor nanolstm's."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        name = frame.f_code.co_filename
-        if name.startswith(_AUTHORS_TOO) or not name.startswith(_NOT_THE_AUTHOR):
-            break
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
+        return constant(bool(array) if array.dtype.kind == "b" else float(array))
 
 
 class Lead:
@@ -127,21 +167,29 @@ class Lead:
 
     def __init__(self, tracing: Tracing) -> None:
         """Belongs to one trace."""
-        self._tracing = tracing
+        self.tracing = tracing
 
-    def _refuse(self, *_: Any) -> NoReturn:
-        self._tracing.refuse(
-            BatchError,
-            "the number of examples in a batch is asked for",
-            "a step is written for one example and for any batch of them: count axes from the end, as x.shape[-1], and "
-            "make arrays with np.zeros_like(h), np.ones_like(h)",
-        )
+    def refuse(self, *_: Any) -> NoReturn:
+        """Any question about it."""
+        self.tracing.refuse(BatchError, *ASKED)
 
-    __index__ = __int__ = __float__ = __add__ = __radd__ = __mul__ = __rmul__ = __sub__ = __floordiv__ = _refuse
-    __lt__ = __gt__ = __le__ = __ge__ = __bool__ = _refuse
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lead) or self.refuse()
+
+    __hash__ = __index__ = __int__ = __float__ = __bool__ = refuse
+    __lt__ = __gt__ = __le__ = __ge__ = __neg__ = __abs__ = __pow__ = __rpow__ = __divmod__ = __rdivmod__ = refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refuse
 
     def __repr__(self) -> str:
         return "..."
+
+
+ASKED = (
+    "the number of examples in a batch, or whether there is a batch, is asked for",
+    "a step is written for one example and for any batch of them: count axes from the end, as x.shape[-1], and make "
+    "arrays with np.zeros_like(h), np.ones_like(h)",
+)
 
 
 class LeadShape(tuple[Any, ...]):
@@ -149,15 +197,34 @@ class LeadShape(tuple[Any, ...]):
 
     __slots__ = ()
 
+    def _lead(self) -> Lead:
+        found: Lead = tuple.__getitem__(self, 0)
+        return found
+
     def __getitem__(self, key: Any) -> Any:
-        ends = (key.start, key.stop) if isinstance(key, slice) else (key,)
-        if any(isinstance(end, int) and end >= 0 and not (end == 0 and isinstance(key, slice)) for end in ends):
-            self[-len(self)]._refuse()
+        ends = [key.start or None, key.stop] if isinstance(key, slice) else [key]
+        if any(operator.index(end) >= 0 for end in ends if end is not None):
+            self._lead().refuse()
         found = tuple.__getitem__(self, key)
         return LeadShape(found) if isinstance(key, slice) and found and isinstance(found[0], Lead) else found
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, tuple) and not tuple.__len__(other):
+            self._lead().refuse()
+        return tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        self._lead().refuse()
+
+    def __bool__(self) -> bool:
+        self._lead().refuse()
+
     def __len__(self) -> int:
-        return tuple.__len__(self)
+        # Not remembered as refused: Python asks as a hint where `*x.shape` is unpacked, and goes on without an answer.
+        raise self._lead().tracing.error(BatchError, *ASKED)
 
 
 class Tracer(NDArrayOperatorsMixin):
@@ -189,7 +256,10 @@ class Tracer(NDArrayOperatorsMixin):
                 tracing.refuse(OutError, f"out= of np.{ufunc.__name__}", "take what the function returns")
         if options.pop("where", True) is not True:
             tracing.refuse(OutError, f"where= of np.{ufunc.__name__}", "write np.where(condition, this, that)")
-        call = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+        home = "np." if getattr(np, ufunc.__name__, None) is ufunc else ""
+        call = f"{home}{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+        if method == "at":
+            tracing.refuse(InPlaceError, f"{call} of traced values", "np.where(mask, new, h) chooses elements")
         if method == "reduce":
             reduction = {"add": np.sum, "maximum": np.max, "minimum": np.min}.get(ufunc.__name__, call)
             return tracing.meaning(reduction, call)(tracing, *inputs, **{"axis": 0, **options})
@@ -203,10 +273,17 @@ class Tracer(NDArrayOperatorsMixin):
         tracing, call = self.tracing, f"np.{function.__name__}"
         if options.get("out") is not None:
             tracing.refuse(OutError, f"out= of {call}", "take what the function returns")
+        if function.__name__ in WRITING:
+            tracing.refuse(InPlaceError, f"{call} writes into an array", "np.where(mask, new, h) chooses elements")
         options = {name: value for name, value in options.items() if name != "out"}
         return tracing.meaning(function, call)(tracing, *args, **options)
 
     # Shape and type.
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """So that `isinstance(h, np.ndarray)` is answered as for the array that this stands in for."""
+        return np.ndarray
 
     @property
     def shape(self) -> Any:
@@ -214,7 +291,7 @@ class Tracer(NDArrayOperatorsMixin):
         if not self.node.lead:
             return self.node.shape
         if self.tracing.whole:
-            return (Tracer(apply("count"), self.tracing), *self.node.shape)
+            return (self.tracing.count(), *self.node.shape)
         return LeadShape((Lead(self.tracing), *self.node.shape))
 
     @property
@@ -311,6 +388,18 @@ class Tracer(NDArrayOperatorsMixin):
             "np.stack([a, b], axis=-1) makes features of values, np.concatenate([a, b], axis=-1) joins features",
         )
 
+    def __contains__(self, _: Any) -> bool:
+        return bool(self)
+
+    def __copy__(self) -> Tracer:
+        return self
+
+    def __deepcopy__(self, _: Any) -> Tracer:
+        return self
+
+    def __reduce_ex__(self, _: Any) -> NoReturn:
+        self.tracing.refuse(UnsupportedError, "a traced value is pickled", "it has no numbers; leave it out")
+
     def __setitem__(self, key: Any, value: Any) -> None:
         self.tracing.refuse(
             InPlaceError,
@@ -324,17 +413,17 @@ class Tracer(NDArrayOperatorsMixin):
         return self.tracing.vocabulary["getitem"](self.tracing, self, key)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
         if name == "astype":
             return partial(self.tracing.vocabulary[name], self.tracing, self)
         if name not in METHODS:
             self.tracing.refuse(
                 UnsupportedError,
                 f".{name} has no rule for its derivative",
-                nearest(name, METHODS, "those that have one"),
+                f"write {INSTEAD[name]}" if name in INSTEAD else nearest(name, METHODS, "those that have one"),
             )
-        return partial(self._call, getattr(np, name))
+        return partial(self._call, np.ravel if name == "flatten" else getattr(np, name))
 
     def _call(self, function: Any, *args: Any, **options: Any) -> Any:
         return self.__array_function__(function, (Tracer,), (self, *args), options)
@@ -361,5 +450,26 @@ METHODS = [
     "cumsum",
     "dot",
     "copy",
+    "ravel",
+    "flatten",
 ]
 """Methods of an array that are NumPy functions of the same name."""
+
+INSTEAD = {
+    **dict.fromkeys(["hstack", "append", "column_stack", "tile", "pad"], "np.concatenate([a, b], axis=-1)"),
+    **dict.fromkeys(["vstack", "dstack"], "np.stack([a, b], axis=-2)"),
+    **dict.fromkeys(["select", "choose", "piecewise", "nan_to_num", "copysign"], "np.where(condition, this, that)"),
+    **dict.fromkeys(["inner", "tensordot", "kron", "vdot"], "`h @ A.T`, np.vecdot(a, b), or np.einsum with `...`"),
+    "array_split": "np.split(h, borders, axis=-1)",
+    "any": "np.max(np.where(mask, 1.0, 0.0), axis=-1) > 0",
+    "all": "np.min(np.where(mask, 1.0, 0.0), axis=-1) > 0",
+    "average": "np.sum(w * a, axis=-1) / np.sum(w, axis=-1)",
+    "prod": "np.exp(np.sum(np.log(a), axis=-1)), where all are positive",
+    "round": "np.floor(a + 0.5)",
+    "diff": "`a[..., 1:] - a[..., :-1]`",
+    "empty_like": "np.zeros_like(h)",
+}
+"""What to write for functions that have no rule."""
+
+WRITING = ("copyto", "put", "putmask", "place", "put_along_axis", "fill_diagonal")
+"""NumPy functions that change an array."""

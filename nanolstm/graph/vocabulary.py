@@ -341,9 +341,25 @@ def reshape(tracing: Tracing, value: Any, *shape: Any, order: str = "C", **optio
     return tracing.given(reshaped(node, sizes))
 
 
+def ravel(tracing: Tracing, value: Any, order: str = "C") -> Tracer:
+    node = tracing.lift(value)
+    if node.lead:
+        tracing.refuse(
+            BatchError,
+            "np.ravel, which makes features of the batch",
+            "np.reshape(a, (*a.shape[:-2], -1)) joins the last two axes",
+        )
+    return reshape(tracing, value, -1, order=order)
+
+
+def size(tracing: Tracing, value: Any, axis: int | None = None) -> Any:
+    whole = tracing.given(tracing.lift(value))
+    return whole.size if axis is None else whole.shape[axis]
+
+
 def broadcast_to(tracing: Tracing, value: Any, shape: Any) -> Tracer:
     node = tracing.lift(value)
-    starts = isinstance(shape, tuple) and shape and isinstance(tuple.__getitem__(shape, 0), Lead | Tracer)
+    starts = isinstance(shape, tuple) and isinstance(next(tuple.__iter__(shape), None), Lead | Tracer)
     sizes = tuple(tuple.__iter__(shape))[1:] if starts else new_shape(tracing, node, shape, "np.broadcast_to")
     sizes = tuple(map(int, sizes))
     if node.lead and len(sizes) != len(node.shape):
@@ -356,7 +372,7 @@ def broadcast_to(tracing: Tracing, value: Any, shape: Any) -> Tracer:
         a not in (1, b) for a, b in zip(node.shape[::-1], sizes[::-1], strict=False)
     ):
         tracing.refuse(ShapeError, f"np.broadcast_to of features of shape {node.shape} to {sizes}", "they do not fit")
-    return tracing.given(expand(node, sizes, bool(starts) or node.lead))
+    return tracing.given(expand(node, sizes, starts or node.lead))
 
 
 def transpose(tracing: Tracing, value: Any, *order: Any, axes: Any = None) -> Tracer:
@@ -474,14 +490,18 @@ def getitem(tracing: Tracing, value: Tracer, key: Any) -> Tracer:
     return tracing.given(reshaped(node, tuple(shape)))
 
 
-def like(number: Callable[..., float]) -> Call:
-    """np.zeros_like and its kin."""
+def like(*filling: float) -> Call:
+    """np.zeros_like and its kin: filled with `filling`, or with their own second argument."""
 
     def call(tracing: Tracing, value: Tracer, *args: Any, **options: Any) -> Tracer:
-        if set(options) - {"dtype", "fill_value"}:
+        given = dict(zip(("fill_value", "dtype"), (*filling, *args), strict=False)) | options
+        if set(given) - {"fill_value", "dtype"} or len(filling) + len(args) > 2:
             tracing.refuse(UnsupportedError, f"{', '.join(options)}= of np.zeros_like and its kin", "leave it out")
-        filled = options.get("fill_value", args[0] if args else 0.0)
-        return tracing.given(expand(tracing.lift(number(filled)), value.node.shape, value.node.lead))
+        if given.get("dtype") is not None and np.dtype(given["dtype"]).kind != "f":
+            tracing.refuse(
+                UnsupportedError, f"dtype={given['dtype']!r} of np.zeros_like and its kin", "numbers in a step are real"
+            )
+        return tracing.given(expand(tracing.lift(given["fill_value"]), value.node.shape, value.node.lead))
 
     return call
 
@@ -489,6 +509,13 @@ def like(number: Callable[..., float]) -> Call:
 # Products.
 
 ROW, COLUMN, INNER = "i", "j", "k"
+
+
+def factors(tracing: Tracing, call: str, *nodes: Node) -> list[Node]:
+    """Operands of a product as numbers; of masks alone NumPy's answer is whether any pair holds, and no sum."""
+    if len(nodes) > 1 and all(node.boolean for node in nodes):
+        tracing.refuse(UnsupportedError, f"{call} of conditions", "np.sum(a & b, axis=-1) counts where both hold")
+    return [as_number(node) for node in nodes]
 
 
 def matmul(tracing: Tracing, left: Any, right: Any) -> Tracer:
@@ -516,6 +543,7 @@ def product(tracing: Tracing, a: Node, b: Node, call: str) -> Tracer:
     """The matrix product of the last axes; axes before them are taken side by side."""
     if not a.shape or not b.shape:
         tracing.refuse(ShapeError, f"{call} of features of shapes {a.shape} and {b.shape}", "use `*` with a number")
+    a, b = factors(tracing, call, a, b)
     side_by_side(tracing, a, b, (2, 2), call)
     rows, columns = (ROW,) * (len(a.shape) > 1), (COLUMN,) * (len(b.shape) > 1)
     side = "abcdefgh"[: max(len(a.shape), len(b.shape), 2) - 2]
@@ -530,14 +558,14 @@ def product(tracing: Tracing, a: Node, b: Node, call: str) -> Tracer:
                     f"{call} of features of shapes {a.shape} and {b.shape}",
                     f"{sizes[letter]} is not {size}",
                 )
-    return tracing.given(contract(as_number(a), as_number(b), left, right, "".join([*side, *rows, *columns])))
+    return tracing.given(contract(a, b, left, right, "".join([*side, *rows, *columns])))
 
 
 def gufunc(left: str, right: str, result: str) -> Call:
     """np.matvec and its kin: products of the last axes of each example, axes before them side by side."""
 
     def call(tracing: Tracing, first: Any, second: Any) -> Tracer:
-        a, b = as_number(tracing.lift(first)), as_number(tracing.lift(second))
+        a, b = factors(tracing, "a product", tracing.lift(first), tracing.lift(second))
         if len(a.shape) < len(left) or len(b.shape) < len(right):
             tracing.refuse(ShapeError, f"a product of features of shapes {a.shape} and {b.shape}", "an axis is missing")
         side_by_side(tracing, a, b, (len(left), len(right)), "a product")
@@ -596,7 +624,7 @@ def einsum(tracing: Tracing, subscripts: Any, *values: Any, **options: Any) -> T
     """np.einsum of one or two operands, with `...` for the batch."""
     if not isinstance(subscripts, str) or not 1 <= len(values) <= 2 or "->" not in subscripts:
         tracing.refuse(UnsupportedError, "this form of np.einsum", 'write "...i,...i->...", two operands at most')
-    nodes = [as_number(tracing.lift(value)) for value in values]
+    nodes = factors(tracing, "np.einsum", *map(tracing.lift, values))
     words, result = subscripts.replace(" ", "").split("->")
     letters, result = rows_dotted(tracing, nodes, words.split(","), result)
     for node, word in zip(nodes, letters, strict=True):
@@ -736,6 +764,10 @@ VOCABULARY: dict[Any, Call] = {
     np.split: split,
     np.expand_dims: expand_dims,
     np.squeeze: squeeze,
+    np.shape: lambda tracing, a: tracing.given(tracing.lift(a)).shape,
+    np.ndim: lambda tracing, a: tracing.given(tracing.lift(a)).ndim,
+    np.size: size,
+    np.ravel: ravel,
     np.reshape: reshape,
     np.broadcast_to: broadcast_to,
     np.transpose: transpose,
@@ -746,9 +778,9 @@ VOCABULARY: dict[Any, Call] = {
     np.roll: roll,
     np.take: take,
     np.repeat: repeat,
-    np.zeros_like: like(lambda _: 0.0),
-    np.ones_like: like(lambda _: 1.0),
-    np.full_like: like(lambda value: value),
+    np.zeros_like: like(0.0),
+    np.ones_like: like(1.0),
+    np.full_like: like(),
     np.dot: dot,
     np.outer: outer,
     np.einsum: einsum,

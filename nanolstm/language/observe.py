@@ -12,23 +12,46 @@ from typing import Any, TypeAlias
 Tell: TypeAlias = Callable[[str, Any], None]
 """Is told a gate's name and value."""
 
+Watch: TypeAlias = Callable[[FrameType, str, Any], None]
+"""A profile function."""
 
-def call_with_locals(function: Callable[..., Any], *args: Any) -> tuple[Any, dict[str, Any]]:
-    """Call `function` and return its result and the local variables it had when it returned.
+
+class Locals(dict[str, Any]):
+    """Local variables by name.
+
+    Attributes:
+        returned: file and line of the `return` that ended the call.
+    """
+
+    returned: tuple[str, int] = ("", 0)
+
+
+def definition(function: Callable[..., Any]) -> tuple[str, int]:
+    """File and line of where `function` is defined; "" and 0 of what is not written in Python."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return (code.co_filename, code.co_firstlineno) if code else ("", 0)
+
+
+def call_with_locals(function: Callable[..., Any], *args: Any, watch: Watch | None = None) -> tuple[Any, Locals]:
+    """Call `function` and return its result and the local variables it had when it returned; `watch` sees all calls.
 
     Python offers them only to a profile function. One that is already at work (a debugger's, a profiler's) is set aside
     for the length of the call.
     """
     code = getattr(inspect.unwrap(function), "__code__", None)
-    found: dict[str, Any] = {}
+    found = Locals()
+    found.returned = definition(function)
     depth = 0
 
-    def look(frame: FrameType, event: str, _: Any) -> None:
+    def look(frame: FrameType, event: str, called: Any) -> None:
         nonlocal depth
+        if watch is not None:
+            watch(frame, event, called)
         if frame.f_code is code:
             depth += (event == "call") - (event == "return")
             if event == "return" and depth == 0:
                 found.update(frame.f_locals)
+                found.returned = frame.f_code.co_filename, frame.f_lineno
 
     before: Any = sys.getprofile()
     sys.setprofile(look)

@@ -88,6 +88,8 @@ class _Resolver:
         for name in self.arguments:
             if name in ARGUMENTS_OF_A_MODEL:
                 raise CellError(f"{self.name}: the argument {name!r} of step bears the name of an argument of a model")
+            if name == "output":
+                raise CellError(f"{self.name}: no argument of step can be called 'output', as what it returns first is")
         for name, field in self.fields.items():
             argument = isinstance(field, StateField | FeedField | NoiseField)
             word = _word(field)

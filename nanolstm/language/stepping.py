@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nanolstm.errors import CellError
+from nanolstm.errors import CellError, ReturnError, StateShapeError, TraceError, located
 from nanolstm.language.functions import Array
-from nanolstm.language.observe import call_with_locals
+from nanolstm.language.observe import Locals, call_with_locals, definition
 
 if TYPE_CHECKING:
     from nanolstm.language.cell import Cell
@@ -64,45 +64,62 @@ def told_where(cell: Cell, t: int | None = None) -> Iterator[None]:
         raise
 
 
-def check_result(cell: Cell, x: Array, result: Any) -> tuple[Array, dict[str, Array]]:
+def misfit(kind: type[TraceError], cell: Cell, came: str, expected: str, place: tuple[str, int] | None) -> TraceError:
+    """A `kind` about what the step of `cell` returned, at `place` or wherever in it."""
+    wanted = f"`return {', '.join(('output', *cell.anatomy.states))}`"
+    return located(
+        kind,
+        f"{type(cell).__name__}.step returned {came}; expected {expected}{wanted} in the step",
+        place or definition(type(cell).step),
+        "the output comes first, then each new state as it was taken: in this order, of the same shape",
+    )
+
+
+def check_result(
+    cell: Cell, x: Array, result: Any, place: tuple[str, int] | None = None
+) -> tuple[Array, dict[str, Array]]:
     """What `step` returned for `x`, as the output and the new states by name, in the cell's dtype.
 
+    `place` is the line of its `return`, where that is known.
+
     Raises:
-        CellError: another number of states than `step` takes, a shape that is not declared, or no real numbers.
+        ReturnError: another number of states than `step` takes, an output of another width, or no real numbers.
+        StateShapeError: a state of another shape than it has.
     """
     states = cell.anatomy.states
-    wanted = f"`return {', '.join(('output', *states))}`"
     if not states and not isinstance(result, tuple):
         result = (result,)
     if not isinstance(result, tuple) or len(result) != 1 + len(states):
         came = f"{len(result)} values" if isinstance(result, tuple) else f"one {type(result).__name__}"
-        raise CellError(f"{type(cell).__name__}.step returned {came}; expected {wanted}")
+        raise misfit(ReturnError, cell, came, "", place)
     batch = x.shape[:-1]
     # In the trial step of a new cell the width of the output is not known yet.
     width = (cell.outputs,) if "outputs" in cell.__dict__ else np.shape(result[0])[-1:]
-    y = _fitted(cell, result[0], (*batch, *width), bool(batch), "the output", wanted)
+    y = _fitted(cell, result[0], (*batch, *width), bool(batch), "the output", place)
     return y, {
-        name: _fitted(cell, value, (*batch, *part.shape), bool(batch), f"state {name!r}", wanted)
+        name: _fitted(cell, value, (*batch, *part.shape), bool(batch), f"state {name!r}", place)
         for (name, part), value in zip(states.items(), result[1:], strict=True)
     }
 
 
-def _fitted(cell: Cell, value: Any, shape: tuple[int, ...], batched: bool, what: str, wanted: str) -> Array:
+def _fitted(
+    cell: Cell, value: Any, shape: tuple[int, ...], batched: bool, what: str, place: tuple[str, int] | None
+) -> Array:
     """`value` with exactly `shape`, in the cell's dtype, so that a stray float64 constant cannot widen a float32 run.
 
     What does not depend on the example may come without the batch axis.
     """
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of unequal length
+        array = np.asarray(None)
     if array.dtype.kind not in "biuf":
-        raise CellError(
-            f"{type(cell).__name__}.step returned {what} of dtype {array.dtype}; expected real numbers (a complex "
-            "number is two of them, its real and its imaginary part)"
-        )
+        expected = "real numbers (a complex number is two of them, its real and its imaginary part) and "
+        raise misfit(ReturnError, cell, f"{what} of dtype {array.dtype}", expected, place)
     if array.shape != shape:
         if not batched or array.shape != shape[1:]:
-            raise CellError(
-                f"{type(cell).__name__}.step returned {what} with shape {array.shape}; expected {shape} and {wanted}"
-            )
+            kind = ReturnError if what == "the output" else StateShapeError
+            raise misfit(kind, cell, f"{what} with shape {array.shape}", f"{shape} and ", place)
         array = np.broadcast_to(array, shape)
     return array.astype(cell.dtype, copy=False)
 
@@ -112,14 +129,17 @@ def try_step(cell: Cell) -> int:
 
     Raises:
         CellError: the step does not fit what the class declares.
+        ReturnError: it returns something other than the output and the states, or an output that is no vector.
+        StateShapeError: it returns a state of another shape than it has.
     """
     x, result, found, _ = _step_from_zeros(cell)
-    y, _ = check_result(cell, x, result)
+    y, _ = check_result(cell, x, result, found.returned)
     name, states = type(cell).__name__, cell.anatomy.states
     if states:
         _refuse_permuted(name, dict(zip(states, result[1:], strict=True)), found)
     if y.ndim != 1:
-        raise CellError(f"{name}.step returned an output of shape {y.shape} for one example; expected features, (N,)")
+        came = f"an output of shape {y.shape} for one example"
+        raise misfit(ReturnError, cell, came, "features, (N,), and ", found.returned)
     return y.size
 
 
@@ -129,7 +149,7 @@ def shapes_of_one(cell: Cell) -> tuple[list[tuple[int, ...]], dict[str, tuple[in
     return gates, {name: v.shape for name, v in found.items() if isinstance(v, np.ndarray | np.generic)}
 
 
-def _step_from_zeros(cell: Cell) -> tuple[Array, Any, dict[str, Any], list[tuple[int, ...]]]:
+def _step_from_zeros(cell: Cell) -> tuple[Array, Any, Locals, list[tuple[int, ...]]]:
     part = cell.anatomy
     gates: list[tuple[int, ...]] = []
     reading = cell.reading(tell=lambda _, value: gates.append(np.shape(value)))
