@@ -3,7 +3,8 @@
 In README.md and docs/*.md every fenced block counts, by its language:
 
 - `python`: the blocks of a page run in order and share their names, and one that prints is followed by what it prints;
-  one with `title="name.py"` is written to that file first, so that a later block or command can import it.
+  one with `title="name.py"` is written to that file first, so that a later block or command can import it; one with
+  `title="raises NameOfAnError"` ends with just that error of nanolstm's.
 - `bash`: lines that start with `nanolstm` or `python` run in the same folder and must succeed; set-up lines must be
   ones that the project promises, and are not run.
 - `text`: directly below a block of the two above it is what that block prints, with `...` for what is left out;
@@ -65,6 +66,7 @@ class Block:
     line: int
     language: str
     title: str | None
+    raises: str | None
     text: str
     follows: bool
 
@@ -86,9 +88,12 @@ def blocks_of(text: str, page: Path) -> list[Block]:
             row += 1
             assert row < len(lines), f"{page.name}:{first}: this block has no end"
         language, _, options = opening["info"].strip().partition(" ")
-        title = re.search(r'title="([^"]+)"', options)
+        title = re.search(r'title="([^" ]+)"', options)
+        raises = re.search(r'title="raises (\w+)"', options)
+        assert "title" not in options or title or raises, f"{page.name}:{first}: {options} names no file and no error"
         body = textwrap.dedent("\n".join(lines[first:row])) + "\n"
-        found.append(Block(page, first, language, title and title[1], body, follows=not gap and bool(found)))
+        follows = not gap and bool(found)
+        found.append(Block(page, first, language, title and title[1], raises and raises[1], body, follows=follows))
         row, gap = row + 1, ""
     return found
 
@@ -105,7 +110,12 @@ def run_python(block: Block, names: dict[str, object]) -> str:
     # Blank lines in front make the line numbers of a traceback those of the page.
     code = compile("\n" * block.line + block.text, str(block.page), "exec")
     with contextlib.redirect_stdout(printed):
-        exec(code, names)
+        if block.raises is None:
+            exec(code, names)
+        else:
+            with pytest.raises(nanolstm.NanolstmError) as raised:
+                exec(code, names)
+            assert raised.type is getattr(nanolstm.errors, block.raises), f"{block} raises {raised.type.__name__}"
     return printed.getvalue()
 
 

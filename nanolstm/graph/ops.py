@@ -52,6 +52,12 @@ def reshaped(node: Node, shape: Shape) -> Node:
     return node if node.shape == shape else apply("reshape", node, static=(shape,))
 
 
+def dropped(node: Node, axes: Sequence[int]) -> Node:
+    """`node` without `axes`, which have length 1."""
+    size = len(node.shape)
+    return reshaped(node, tuple(n for i, n in enumerate(node.shape) if i - size not in axes))
+
+
 def where(condition: Node, this: Node | float, that: Node | float) -> Node:
     """Elements of `this` where `condition` holds, else of `that`."""
     return apply("where", condition, this, that)

@@ -143,6 +143,8 @@ class Tracing:
                     "what a step keeps is a state: take it as an argument and return it",
                 )
             return value.node
+        if isinstance(value, LeadShape):
+            self.refuse(BatchError, *ASKED)
         array = np.asanyarray(value)
         if isinstance(array, np.ma.MaskedArray) or array.dtype.kind not in "biuf":
             self.refuse(
@@ -246,13 +248,14 @@ class Tracer(NDArrayOperatorsMixin):
         if out is not None:
             written = out[0]
             is_scalar = isinstance(written, Tracer) and not written.node.lead and not written.node.shape
-            if written is inputs[0] and not is_scalar:  # += on a number makes a new one, on an array it writes
+            is_operator = written is inputs[0] and ufunc.__name__ in OPERATORS
+            if is_operator and not is_scalar:  # += on a number makes a new one, on an array it writes
                 tracing.refuse(
                     InPlaceError,
                     "an array is changed in place",
                     "make a new one: `h = h + a` for `h += a`",
                 )
-            if written is not inputs[0]:
+            if not is_operator:
                 tracing.refuse(OutError, f"out= of np.{ufunc.__name__}", "take what the function returns")
         if options.pop("where", True) is not True:
             tracing.refuse(OutError, f"where= of np.{ufunc.__name__}", "write np.where(condition, this, that)")
@@ -470,6 +473,12 @@ INSTEAD = {
     "empty_like": "np.zeros_like(h)",
 }
 """What to write for functions that have no rule."""
+
+OPERATORS = (
+    *("add", "subtract", "multiply", "divide", "floor_divide", "remainder", "power", "matmul"),
+    *("left_shift", "right_shift", "bitwise_and", "bitwise_or", "bitwise_xor"),
+)
+"""What `+=` and its kin call, with `out=` of their first operand."""
 
 WRITING = ("copyto", "put", "putmask", "place", "put_along_axis", "fill_diagonal")
 """NumPy functions that change an array."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import attrs
@@ -228,7 +229,10 @@ class Cell(Declared):
         twin = object.__new__(type(self))
         # What a step reads by key is what it reads by attribute.
         trained, frozen = ({key: values[key] for key in own} for own in (self.parameters, self.frozen))
-        twin.__dict__.update(self.__dict__, _held={}, parameters=Parameters(trained), frozen=Parameters(frozen))
+        # Not the numbers themselves, nor what was once computed from them and kept.
+        kept = {name for name in self.__dict__ if isinstance(getattr(type(self), name, None), cached_property)}
+        twin.__dict__.update({name: value for name, value in self.__dict__.items() if name not in {*kept, "_buffer"}})
+        twin.__dict__.update(_held={}, parameters=Parameters(trained), frozen=Parameters(frozen))
         twin._bind(values, tell)
         twin.__dict__["_running"] = True
         return twin
