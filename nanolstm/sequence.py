@@ -429,11 +429,16 @@ class Sequence:
         )
 
     def learned_starts(self, part: Part) -> dict[str, str]:
-        """The states of `part` whose start is a parameter of the model, and that parameter's name."""
+        """The states of `part` whose start is a parameter, trained or frozen, and its name in the model."""
         states = part.cell.anatomy.states
         own = {name: part.prefix + s.start for name, s in states.items() if isinstance(s.start, str)}
         names = {name: f"{part.prefix}initial.{name}" for name in states}
         return own | {name: key for name, key in names.items() if key in self._starts}
+
+    def starts_of(self, part: Part) -> dict[str, Array]:
+        """The values of these."""
+        known = {**self.frozen, **self.parameters}
+        return {name: known[key] for name, key in self.learned_starts(part).items()}
 
     def parts(self) -> Iterator[Part]:
         """The cells in the order of computation, each with the prefix of its names."""
@@ -534,7 +539,7 @@ class Sequence:
         ran = eager.run(
             part.cell,
             x,
-            starts={name: self.parameters[key] for name, key in self.learned_starts(part).items()},
+            starts=self.starts_of(part),
             initial=initial,
             feeds=feeds,
             valid=given.valid,

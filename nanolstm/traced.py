@@ -22,6 +22,7 @@ from nanolstm.graph.ops import expand
 from nanolstm.graph.simplify import simplified
 from nanolstm.graph.tracer import Tracer, Tracing
 from nanolstm.graph.vocabulary import VOCABULARY
+from nanolstm.graph.vocabulary.elementwise import as_number
 from nanolstm.language.cell import Cell
 from nanolstm.language.declaration import settings_of
 from nanolstm.language.gate import Gate
@@ -143,7 +144,7 @@ def _returned(cell: Cell, tracing: Tracing, result: Any) -> dict[str, Node]:
         if node.shape != shape:
             kind = ReturnError if label == "output" else StateShapeError
             raise misfit(kind, cell, f"{label} with features of shape {node.shape}", f"{shape} and ", tracing.place)
-        nodes[label] = expand(node, shape, lead=True)
+        nodes[label] = expand(as_number(node), shape, lead=True)
     return nodes
 
 
@@ -190,7 +191,7 @@ def _bound(loss: Loss) -> Any:
 
 # A trace is kept as long as a new one would give the same, and with it every program that was made from it.
 
-_KEPT = 16
+_KEPT = 64
 _of_cells: WeakKeyDictionary[type[Cell], OrderedDict[Any, Programs]] = WeakKeyDictionary()
 _of_losses: OrderedDict[Any, Programs] = OrderedDict()
 
@@ -230,7 +231,9 @@ def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
 def _kept(known: OrderedDict[Any, Programs], key: Any, make: Callable[[], Programs]) -> Programs:
     """The programs under `key`, made if there are none; without a key they are made each time."""
     made = known.get(key) if key is not None else None
-    if made is None:
+    if made is not None:
+        known.move_to_end(key)
+    else:
         made = make()
         if key is not None:
             known[key] = made

@@ -1,9 +1,13 @@
 """Gradients of a model as its user meets them: what is asked for, what comes back, and when a trace is made anew."""
 
 import copy
+import functools
+import gc
 import pickle
+import sys
 import threading
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -661,3 +665,173 @@ def test_a_target_of_another_shape_is_told():
     x, target = data(model)
     with pytest.raises(InputError, match="A target is never broadcast"):
         model.value_and_grad(x, target[..., :1])
+
+
+# What a reading of the code found
+
+
+def test_two_gradients_that_are_equal_are_two_arrays():
+    class Twice(Cell):
+        b1: Array = param("hidden", 0.0)
+        b2: Array = param("hidden", 0.0)
+        new: Gate = gate(np.tanh, bias=False)
+        dt: Array = feed(2, default=0.0)
+
+        def step(self, x, h, dt):
+            h = self.new(x + dt, h) + self.b1 + self.b2
+            return h, h
+
+    for batch in ((), (1,), (B,)):
+        model = nl.Sequence(Twice(inputs=2, hidden=3, rng=0))
+        x, target = data(model, batch=batch)
+        _, grads = model.value_and_grad(x, target, wrt=("parameters", "x", "dt", "initial"), dt=np.zeros_like(x))
+        arrays = [*grads["parameters"].values(), grads["x"], grads["dt"], grads["initial"]["h"]]
+        for i, one in enumerate(arrays):
+            assert not any(np.shares_memory(one, other) for other in arrays[i + 1 :])
+
+
+def test_a_start_may_be_a_frozen_parameter():
+    class Frozen(Cell):
+        first: Array = param("hidden", nl.normal(), frozen=True)
+        h: nl.State = nl.state(start="first")
+        new: Gate = gate(np.tanh)
+
+        def step(self, x, h):
+            h = self.new(x, h)
+            return h, h
+
+    model = nl.Sequence(Frozen(inputs=2, hidden=3, rng=0))
+    x, target = data(model)
+    resets = np.zeros((B, T), bool)
+    resets[0, 3] = True
+    _, grads = model.value_and_grad(x, target, loss="mse", resets=resets, wrt=("parameters", "frozen"))
+
+    def loss():
+        return nl.loss("mse")(model(x, resets=resets), target)
+
+    close(grads["frozen"]["first"], central(loss, model.frozen["first"]))
+    direction = {"frozen": {"first": np.ones(3)}}
+    _, derivative = model.jvp(x, direction, target, loss="mse", resets=resets, wrt=("frozen",))
+    close(derivative, grads["frozen"]["first"].sum(), 1e-12)
+
+
+def test_a_mask_may_be_the_output():
+    class Spike(Cell):
+        new: Gate = gate(np.tanh)
+
+        def step(self, x, h):
+            h = self.new(x, h)
+            return h > 0, h
+
+    model = nl.Sequence(Spike(inputs=2, hidden=3, rng=0))
+    x, _ = data(model)
+    y, dy = model.jvp(x, {})
+    assert y.dtype == np.float64
+    assert np.array_equal(y, model(x))
+    assert (dy == 0).all()
+
+
+def test_a_loss_whose_products_follow_each_other_is_derived():
+    def loss(prediction, target):
+        between = np.einsum("ni,nj->ij", prediction, target)
+        turned = prediction @ between
+        again = np.einsum("ni,nj->ij", turned, target)
+        return np.mean((prediction @ again) ** 2)
+
+    layer = nl.Sequence(nl.sequence.Readout(inputs=2, hidden=3, rng=0))
+    x, target = data(layer, batch=())
+    _, grads = layer.value_and_grad(x, target, loss=loss)
+    close(grads["U"], central(lambda: loss(layer(x), target), layer.parameters["U"]), 1e-7)
+
+
+def test_many_choices_one_in_the_other_are_derived():
+    class Deep(Cell):
+        new: Gate = gate(np.tanh)
+
+        def step(self, x, h):
+            h = self.new(x, h)
+            for k in range(1500):
+                h = np.where(h > k, h - 1.0, h)
+            return h, h
+
+    model = nl.Sequence(Deep(inputs=1, hidden=2, rng=0))
+    value, grads = model.value_and_grad(np.ones((2, 1)), np.zeros((2, 2)))
+    assert np.isfinite(value)
+    assert all(np.isfinite(g).all() for g in grads.values())
+
+
+def test_a_class_that_nobody_uses_any_more_is_forgotten():
+    class Base(Cell):
+        new: Gate = gate(np.tanh)
+
+        def step(self, x, h):
+            h = self.new(x, h)
+            return h, h
+
+    class Mine(Base):
+        def step(self, x, h):
+            y, h = super().step(x, h)
+            return 2 * y, h
+
+    gradient(Mine(inputs=2, hidden=3, rng=0))
+    alive = weakref.ref(Mine)
+    del Mine
+    gc.collect()
+    assert alive() is None
+
+
+def test_more_is_seen_of_what_a_step_reads():
+    class Slotted:
+        __slots__ = ("__dict__", "scale")
+
+    class Count(int):
+        pass
+
+    slotted = Slotted()
+    slotted.scale = 2.0
+    helper = {"factor": 2.0}
+
+    def times(a):
+        return helper["factor"] * a
+
+    def change_slotted(space):
+        slotted.scale = 3.0
+
+    def change_helper(space):
+        helper["factor"] = 3.0
+
+    def change_count(space):
+        space["N"] = Count(3)
+
+    for names, body, change in (
+        ({"S": slotted}, "S.scale * self.new(x, h)", change_slotted),
+        ({"f": functools.partial(times)}, "f(self.new(x, h))", change_helper),
+        ({"f": helper.get}, "f('factor') * self.new(x, h)", change_helper),
+        ({"N": Count(2)}, "N * self.new(x, h)", change_count),
+    ):
+        helper["factor"] = 2.0
+        space = make(body, **names)
+        cell = space["Mine"](inputs=2, hidden=3, rng=0)
+        before = gradient(cell)
+        change(space)
+        assert not np.allclose(gradient(cell), before), body
+
+
+def test_a_module_that_a_step_imports_itself_is_seen(tmp_path, monkeypatch):
+    (tmp_path / "settings_of_a_step.py").write_text("scale = 2.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class Mine(Cell):
+        new: Gate = gate(np.tanh)
+
+        def step(self, x, h):
+            import settings_of_a_step
+
+            h = settings_of_a_step.scale * self.new(x, h)
+            return h, h
+
+    cell = Mine(inputs=2, hidden=3, rng=0)
+    before = gradient(cell)
+    monkeypatch.setattr(sys.modules["settings_of_a_step"], "scale", 3.0)
+    assert not np.allclose(gradient(cell), before)
+    del sys.modules["settings_of_a_step"]

@@ -23,12 +23,19 @@ Replacement = dict[Node, Node]
 def combined(graph: Graph, carried: Mapping[str, str]) -> Graph:
     """`graph` with its pieces combined; `carried` are its states, as in `plan`."""
     names, outputs = list(graph.outputs), list(graph.outputs.values())
+    nodes = in_order(outputs)
+    reduced = {node for node in depending_on([n for n in nodes if n.lead], nodes) if not node.lead}
+    if any(node.lead and not reduced.isdisjoint(node.inputs) for node in nodes):
+        return (
+            graph  # a loss: a value of all rows goes into each of them, and what looks alike may be one after the other
+        )
     states = [graph.inputs[name] for name in carried]
-    for rule in (fixed_first, stacked_products, joined_sums, side_by_side, stacked_gradients, sums_of_joined):
-        while found := rule(View(outputs, states)):
-            outputs = simplified(substituted(outputs, found))
-            if rule is not side_by_side:
-                break
+    for rule in (fixed_first, stacked_products, joined_sums):
+        outputs = simplified(substituted(outputs, rule(View(outputs, states))))
+    while found := side_by_side(View(outputs, states)):  # each time one operation further
+        outputs = simplified(substituted(outputs, found))
+    for rule in (stacked_gradients, sums_of_joined):
+        outputs = simplified(substituted(outputs, rule(View(outputs, states))))
     return attrs.evolve(graph, outputs=dict(zip(names, outputs, strict=True)))
 
 
@@ -79,12 +86,15 @@ class View:
 def substituted(outputs: Sequence[Node], replacement: Replacement) -> list[Node]:
     """`outputs` with the keys of `replacement` computed as its values are, in these too."""
     new: dict[Node, Node] = {}
+    entered: set[Node] = set()
     stack = list(outputs)
     while stack:
         node = stack[-1]
         meant = replacement.get(node, node)
         missing = [operand for operand in meant.inputs if operand not in new]
         if missing:
+            assert node not in entered, f"{node} would be computed from itself"
+            entered.add(node)
             stack.extend(missing)
             continue
         stack.pop()
@@ -117,11 +127,10 @@ def _chain(op: str, terms: Sequence[Node]) -> Node:
 
 
 def _groups(nodes: Iterable[Node], key: Callable[[Node], object]) -> list[list[Node]]:
-    """`nodes` of equal key, two or more, in their order; those whose key is None are in no group."""
+    """`nodes` of equal key, two or more, in their order."""
     groups: dict[object, list[Node]] = defaultdict(list)
     for node in nodes:
-        if (k := key(node)) is not None:
-            groups[k].append(node)
+        groups[key(node)].append(node)
     return [group for group in groups.values() if len(group) > 1]
 
 

@@ -159,7 +159,8 @@ def _fresh(node: Node, names: dict[Node, str], plan: Plan) -> str:
 def constant(node: Node) -> str:
     """A number, which takes the type of what it meets; or a vector."""
     value = node.static[0]
-    return f"np.array({list(value)}, dtype)" if isinstance(value, tuple) else repr(value)
+    kind = "bool" if node.boolean else "dtype"
+    return f"np.array({list(value)}, {kind})" if isinstance(value, tuple) else repr(value)
 
 
 def identifiers(plan: Plan, outside: Collection[str]) -> dict[Node, str]:

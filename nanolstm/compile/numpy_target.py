@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
@@ -79,6 +80,7 @@ def program(graph: Graph, carried: Mapping[str, str]) -> Program:
     linecache.cache[file] = (len(source.text), None, source.text.splitlines(keepends=True), file)
     names: dict[str, Any] = {**runtime()}
     exec(compile(source.text, file, "exec"), names)
+    weakref.finalize(names["run"], linecache.cache.pop, file, None)
     return Program(source, names["run"])
 
 

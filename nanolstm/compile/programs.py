@@ -117,7 +117,7 @@ class Programs:
         graph, both = self._both(variant)
         ahead = {name: node for name, node in both.items() if not name.startswith(BACK)}
         back = {name: node for name, node in both.items() if name.startswith(BACK)}
-        kept = chosen(list(ahead.values()), list(back.values()), {*self._carried(variant, "")})
+        kept = kept_nodes(list(ahead.values()), list(back.values()), {*self._carried(variant, "")})
         labels = _labels(kept, {x.name for x in _inputs(both.values()).values()} | ahead.keys())
         instead = {node: input_node(label, node.shape, lead=True) for label, node in labels.items()}
         back = dict(zip(back, replaced(list(back.values()), instead), strict=True))
@@ -170,7 +170,7 @@ class Programs:
         return {**outputs, **{f"v {name}": _or_zero(t, node) for (name, node), t in pairs}}
 
 
-def chosen(ahead: Sequence[Node], back: Sequence[Node], states: Collection[str]) -> list[Node]:
+def kept_nodes(ahead: Sequence[Node], back: Sequence[Node], states: Collection[str]) -> list[Node]:
     """The nodes that the forward program keeps for the backward one; the rest is computed again.
 
     Kept is what is dear (products, transcendental functions) or cannot be had from what is at hand; what is cheap and

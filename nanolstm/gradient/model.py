@@ -46,11 +46,11 @@ class Batch:
         )
 
     def unpack(self, rows: Array) -> Array:
-        """The array, batch first, of rows."""
+        """The array, batch first, of rows; the caller's own."""
         array = self.layout.unpack(rows)
-        return np.ascontiguousarray(np.swapaxes(array, 0, 1)) if self.inputs.batch else array[:, 0]
+        return np.array(np.swapaxes(array, 0, 1) if self.inputs.batch else array[:, 0], order="C")
 
-    def packed(self, array: Array) -> Array:
+    def pack_batch_first(self, array: Array) -> Array:
         """The rows of an array, batch first."""
         return self.pack(np.swapaxes(array, 0, 1) if self.inputs.batch else array)
 
@@ -138,7 +138,7 @@ def point(model: Sequence, batch: Batch) -> Structure:
     """
     initial = {}
     for part in model.parts():
-        starts = start_states(part.cell) | {n: model.parameters[key] for n, key in model.learned_starts(part).items()}
+        starts = start_states(part.cell) | model.starts_of(part)
         for name, value in starts.items():
             state = batch.initial.get(part.prefix + name)
             repeated = np.broadcast_to(value, (*batch.inputs.batch, *value.shape))
@@ -162,6 +162,7 @@ def _part_run(
     model: Sequence, part: Part, batch: Batch, wrt: set[str], here: Mapping[str, Structure], *, lowest: bool
 ) -> PartRun:
     cell, layout, starts = part.cell, batch.layout, model.learned_starts(part)
+    groups = {name: "parameters" if key in model.parameters else "frozen" for name, key in starts.items()}
     wanted = {key for key in cell.parameters if "parameters" in wrt} | {key for key in cell.frozen if "frozen" in wrt}
     wanted |= (wrt & {"x"} if lowest else {"x"}) | (wrt & set(cell.anatomy.feeds))
     fixed: dict[str, Array] = {}
@@ -170,15 +171,16 @@ def _part_run(
     restart, cut = _restarts(part, batch), _cuts(part, batch)
     if restart is not None:
         rows[RESTART] = restart
-        wanted |= {f"start {name}" for name in starts if "parameters" in wrt}
+        wanted |= {f"start {name}" for name, group in groups.items() if group in wrt}
     if cut is not None:
         rows[CUT] = cut
     for way, values in here.items():
         for group, own in (("parameters", cell.parameters), ("frozen", cell.frozen)):
             fixed |= {f"{way}{key}": values[group][part.prefix + key] for key in own}
         for name, state in start_states(cell).items():
-            learned = values["parameters"].get(starts.get(name))
-            fixed[f"{way}start {name}"] = state if learned is None else learned
+            fixed[f"{way}start {name}"] = (
+                values[groups[name]][starts[name]] if name in starts else np.zeros_like(state) if way else state
+            )
             value = np.reshape(values["initial"][part.prefix + name], (layout.batch, *state.shape))
             first[f"{way}{name}"] = layout.sorted(value)
         for name in cell.anatomy.feeds:
@@ -216,7 +218,7 @@ def _cuts(part: Part, batch: Batch) -> Array | None:
 # What is asked for, and what is answered: structures that `wrt` chooses from.
 
 
-def chosen(model: Sequence, wrt: str | Iterable[str]) -> list[str]:
+def names_of(model: Sequence, wrt: str | Iterable[str]) -> list[str]:
     """The names in `wrt`.
 
     Raises:
@@ -238,7 +240,7 @@ def completed(model: Sequence, batch: Batch, wrt: str | Iterable[str], direction
     Raises:
         InputError: a name that is not in the gradient, a wrong shape, something that is no array of numbers.
     """
-    names = chosen(model, wrt)
+    names = names_of(model, wrt)
     given = {names[0]: direction} if isinstance(wrt, str) else direction
     if not isinstance(given, Mapping):
         raise InputError(f"direction is a {type(given).__name__}; expected a mapping with {', '.join(names)}")
@@ -266,7 +268,9 @@ def completed(model: Sequence, batch: Batch, wrt: str | Iterable[str], direction
     for part in model.parts():
         for name, key in model.learned_starts(part).items():
             if part.prefix + name not in batch.initial:
-                whole["initial"][part.prefix + name] += whole["parameters"][key]
+                whole["initial"][part.prefix + name] += whole["parameters" if key in model.parameters else "frozen"][
+                    key
+                ]
     return whole
 
 
@@ -276,30 +280,34 @@ def _put(place: Array, value: Any, name: str) -> None:
 
 def gathered(model: Sequence, run: ModelRun, answers: list[list[Structure]], wrt: str | Iterable[str], way: str) -> Any:
     """The gradient by `wrt` of what the parts answered; `way` is "d ", or "v d " for its tangent."""
-    found: Structure = {"parameters": {key: np.zeros_like(v) for key, v in model.parameters.items()}, "frozen": {}}
+    found: Structure = {
+        group: {key: np.zeros_like(value) for key, value in values.items()}
+        for group, values in (("parameters", model.parameters), ("frozen", model.frozen))
+    }
     found |= {"initial": {}, **dict.fromkeys(model.feeds(), 0.0)}
     batch = run.batch
     for level, parts in zip(run.levels, answers, strict=True):
         for own, answer in zip(level, parts, strict=True):
             part = own.part
             for group, keys in (("parameters", part.cell.parameters), ("frozen", part.cell.frozen)):
-                found[group] |= {part.prefix + key: answer[f"{way}{key}"] for key in keys if f"{way}{key}" in answer}
+                for key in keys:  # added to zeros: two parameters may have one and the same gradient
+                    found[group][part.prefix + key] += answer.get(f"{way}{key}", 0.0)
             for name in part.cell.anatomy.states:
                 shape = (*batch.inputs.batch, *part.cell.anatomy.states[name].shape)
-                found["initial"][part.prefix + name] = answer[f"{way}{name}"].reshape(shape)
+                found["initial"][part.prefix + name] = np.array(answer[f"{way}{name}"]).reshape(shape)
             for name in part.cell.anatomy.feeds:
                 if f"{way}{name}" in answer:
                     found[name] = found[name] + answer[f"{way}{name}"]
     for level, parts in zip(run.levels, answers, strict=True):
         for own, answer in zip(level, parts, strict=True):
             for name, key in model.learned_starts(own.part).items():
-                total = np.array(found["parameters"][key])
+                total = found["parameters" if key in model.parameters else "frozen"][key]
+                total += answer.get(f"{way}start {name}", 0.0)
                 if own.part.prefix + name not in batch.initial:
                     total += answer[f"{way}{name}"].sum(axis=0)
-                found["parameters"][key] = total + answer.get(f"{way}start {name}", 0.0)
     if f"{way}x" in answers[0][0]:
         found["x"] = sum(answer[f"{way}x"] for answer in answers[0])
-    names = chosen(model, wrt)
+    names = names_of(model, wrt)
     rows = {"x", *model.feeds()}
     result = {name: batch.unpack(found[name]) if name in rows else found[name] for name in names}
     return result[names[0]] if isinstance(wrt, str) else result
@@ -313,7 +321,7 @@ def value_and_grad(
 ) -> tuple[float, Any]:
     """See [`Sequence.value_and_grad`][nanolstm.Sequence.value_and_grad]."""
     batch, function = check_batch(model, x, **more), find_loss(loss)
-    run = start(model, batch, set(chosen(model, wrt)))
+    run = start(model, batch, set(names_of(model, wrt)))
     value, cotangents = _loss(function, batch, target, run.ahead(derive=True))
     return float(value["loss"]), gathered(model, run, run.back(cotangents), wrt, "d ")
 
@@ -323,7 +331,7 @@ def jvp(
 ) -> tuple[Any, Any]:
     """See [`Sequence.jvp`][nanolstm.Sequence.jvp]."""
     batch = check_batch(model, x, **more)
-    run = start(model, batch, set(chosen(model, wrt)), completed(model, batch, wrt, direction))
+    run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
     ahead = run.ahead(derive=False)
     if target is None:
         return batch.unpack(ahead["output"]), batch.unpack(ahead["v output"])
@@ -336,7 +344,7 @@ def hvp(
 ) -> Any:
     """See [`Sequence.hvp`][nanolstm.Sequence.hvp]."""
     batch, function = check_batch(model, x, **more), find_loss(loss)
-    run = start(model, batch, set(chosen(model, wrt)), completed(model, batch, wrt, direction))
+    run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
     _, cotangents = _loss(function, batch, target, run.ahead(derive=True))
     return gathered(model, run, run.back(cotangents), wrt, "v d ")
 
@@ -358,5 +366,5 @@ def _loss(function: Loss, batch: Batch, target: Any, ahead: Mapping[str, Array])
     for way in ("d ",) if along is None else ("d ", "v d "):
         whole = np.zeros_like(y)
         whole[valid] = answer[f"{way}prediction"]
-        cotangents[f"{way}output"] = batch.packed(whole)
+        cotangents[f"{way}output"] = batch.pack_batch_first(whole)
     return answer, cotangents

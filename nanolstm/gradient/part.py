@@ -57,6 +57,7 @@ class PartRun:
         at_once = derive and len(self.segments) == 1
         program = self.programs.pair(self.variant).forward if at_once else self.programs.forward(self.variant)
         states, pieces = self.first, []
+        self._borders, self._kept = [], {}
         for segment in self.segments:
             self._borders.append(states)
             answer = self._run(program, segment, states)

@@ -13,6 +13,7 @@ import enum
 import functools
 import sys
 import types
+import weakref
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -23,17 +24,22 @@ LIBRARIES = sys.stdlib_module_names | {"numpy", "scipy", "nanolstm"}
 """Modules whose code stays as it is while a program runs."""
 
 
-@attrs.frozen(eq=False)
 class Is:
-    """Equal for the same object alone."""
+    """Equal for the same object alone, which it does not keep alive if that is possible."""
 
-    value: Any
+    def __init__(self, value: Any) -> None:
+        """For `value`."""
+        self._hash = id(value)
+        try:
+            self._get: Callable[[], Any] = weakref.ref(value)
+        except TypeError:
+            self._get = lambda: value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Is) and self.value is other.value
+        return isinstance(other, Is) and (mine := self._get()) is not None and mine is other._get()
 
     def __hash__(self) -> int:
-        return id(self.value)
+        return self._hash
 
 
 @attrs.frozen
@@ -44,6 +50,10 @@ class Code:
 
 
 PLAIN = {type(None), bool, int, str, bytes, types.EllipsisType, Is, Code}
+
+
+IMPORTED = "import"
+"""Stands for a module that code imports while it runs: a keyword, so that no variable is called so."""
 
 
 class UnknownError(Exception):
@@ -61,13 +71,11 @@ def fingerprint(*values: Any) -> Hashable:
 def _of(value: Any, seen: dict[int, int]) -> Hashable:
     if type(value) in PLAIN:
         return (type(value), value)
-    if isinstance(value, float | complex | slice):
-        return (type(value), repr(value))  # NaN is not equal to itself, and -0.0 is to 0.0
     if isinstance(value, enum.Enum | np.dtype):
         return value
-    if issubclass(type(value), np.ndarray | np.generic) and value.dtype.kind in "biufcUS":
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufcUS":
         return ("array", value.dtype.str, value.shape, value.tobytes())
-    if isinstance(value, types.ModuleType | types.BuiltinFunctionType | np.ufunc) or _in_library(value):
+    if _stays_as_it_is(value):
         return Is(value)
     if id(value) in seen:  # a function that calls itself, an object that holds itself
         return ("again", seen[id(value)])
@@ -75,43 +83,81 @@ def _of(value: Any, seen: dict[int, int]) -> Hashable:
     return (type(value).__name__, *(_of(part, seen) for part in _parts(value)))
 
 
-def _in_library(value: Any) -> bool:
-    module = getattr(value, "__module__", None) if isinstance(value, type | Callable) else None
-    return isinstance(module, str) and module.partition(".")[0] in LIBRARIES
+def _stays_as_it_is(value: Any) -> bool:
+    """Whether `value` is code of a library, which nobody changes while a program runs."""
+    if isinstance(value, types.BuiltinFunctionType):
+        return value.__self__ is None or isinstance(value.__self__, types.ModuleType)
+    if isinstance(value, types.FunctionType | type):
+        return _root(value.__module__) in LIBRARIES
+    return isinstance(value, types.ModuleType | np.ufunc | type(np.sum))
+
+
+def _root(module: str | None) -> str:
+    return (module or "").partition(".")[0]
 
 
 def _parts(value: Any) -> Iterator[Any]:
     """What `value` consists of."""
-    if isinstance(value, types.FunctionType):
-        yield from _parts_of_function(value)
-    elif isinstance(value, types.MethodType):
-        yield from (value.__func__, value.__self__)
-    elif isinstance(value, functools.partial):
-        yield from (value.func, value.args, value.keywords)
-    elif isinstance(value, staticmethod | classmethod | functools.cached_property | property):
-        yield from (getattr(value, name, None) for name in ("__func__", "func", "fget"))
-    elif isinstance(value, tuple | list):
-        yield from value
-    elif isinstance(value, Mapping):
-        for item in value.items():
-            yield from item
-    elif isinstance(value, set | frozenset):
-        yield from sorted(value, key=repr)
-    elif isinstance(value, type):
-        yield from (Is(value), *_members(value))
-    elif hasattr(value, "__dict__") and not isinstance(value, types.GeneratorType):
-        yield from (Is(type(value)), vars(value))
-        if attrs.has(type(value)) or not callable(value):
-            return
-        yield type(value)
-    else:
+    match value:
+        case float() | complex() | slice() if type(value) in (float, complex, slice):
+            yield repr(value)  # NaN is not equal to itself, and -0.0 is to 0.0
+        case types.FunctionType():
+            yield from _parts_of_function(value)
+        case types.MethodType():
+            yield from (value.__func__, value.__self__)
+        case types.BuiltinFunctionType():
+            yield from (value.__name__, value.__self__)
+        case staticmethod() | classmethod() | functools.cached_property() | property():
+            yield from (getattr(value, name, None) for name in ("__func__", "func", "fget"))
+        case type():
+            yield from (Is(value), *_members(value))
+        case types.GeneratorType() | types.CodeType():
+            raise UnknownError(value)
+        case _:
+            yield from _parts_of_object(value)
+
+
+def _parts_of_object(value: Any) -> Iterator[Any]:
+    """Its class, what it holds as a container or a number, its attributes."""
+    yield type(value)
+    known = False
+    match value:
+        case functools.partial():
+            yield from (value.func, value.args, value.keywords)
+            known = True
+        case str() | bytes() | int() | float() | complex():
+            base = next(kind for kind in (str, bytes, int, float, complex) if isinstance(value, kind))
+            yield base.__repr__(value)
+            known = True
+        case Mapping():
+            yield from (part for item in value.items() for part in item)
+            known = True
+        case tuple() | list():
+            yield from value
+            known = True
+        case set() | frozenset():
+            yield from sorted(value, key=repr)
+            known = True
+    own = getattr(value, "__dict__", None)
+    slots = [slot for base in type(value).__mro__ for slot in _slots(base)]
+    if not known and own is None and not slots:
         raise UnknownError(value)
+    for name, part in (own or {}).items():
+        yield from (name, part)
+    for slot in slots:
+        yield from (slot, getattr(value, slot, None))
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = vars(kind).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
 
 
 def _members(kind: type) -> Iterator[Any]:
     """What a class of the author holds: methods and plain attributes, also of its bases outside of the libraries."""
     for base in kind.__mro__:
-        if base.__module__.partition(".")[0] not in LIBRARIES:
+        if _root(base.__module__) not in LIBRARIES:
             for name, member in vars(base).items():
                 if name == "__call__" or not name.startswith("__"):
                     yield from (name, member)
@@ -125,12 +171,14 @@ def _parts_of_function(function: types.FunctionType) -> Iterator[Any]:
         except ValueError:  # not filled yet
             yield None
     for name, *path in reads(function.__code__):
+        if name == IMPORTED:
+            raise UnknownError(path)
         if name not in function.__globals__:
             continue  # a builtin, or a name that running it will find missing
         value = function.__globals__[name]
-        while isinstance(value, types.ModuleType) and path and value.__name__.partition(".")[0] not in LIBRARIES:
+        while isinstance(value, types.ModuleType) and path and _root(value.__name__) not in LIBRARIES:
             value = getattr(value, path.pop(0), None)
-        if isinstance(value, types.ModuleType) and value.__name__.partition(".")[0] not in LIBRARIES:
+        if isinstance(value, types.ModuleType) and _root(value.__name__) not in LIBRARIES:
             raise UnknownError(value)
         yield value
 
@@ -144,6 +192,9 @@ def reads(code: types.CodeType) -> tuple[tuple[str, ...], ...]:
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             found.append([str(step.argval)])
             following = True
+        elif step.opname == "IMPORT_NAME" and _root(step.argval) not in LIBRARIES:
+            found.append([IMPORTED, step.argval])
+            following = False
         elif step.opname in ("LOAD_ATTR", "LOAD_METHOD") and following:
             found[-1].append(str(step.argval))
         elif step.opname not in ("CACHE", "PRECALL", "PUSH_NULL"):

@@ -57,6 +57,7 @@ class Node:
         static: what else the operation needs to know (axes, shapes, the value of a constant), hashable.
         shape: the shape of its features.
         lead: whether there is one for each row.
+        boolean: whether its values are True or False, through which nothing can be derived.
         name: the author's word for it, or "".
     """
 
@@ -65,16 +66,8 @@ class Node:
     static: tuple[Any, ...]
     shape: Shape
     lead: bool
+    boolean: bool = False
     name: str = ""
-
-    @property
-    def boolean(self) -> bool:
-        """Whether its values are True or False, through which nothing can be derived."""
-        if self.op.name == "where":
-            return all(node.boolean for node in self.inputs[1:])
-        if self.op.name == "constant":
-            return isinstance(self.static[0], bool)
-        return self.op.boolean or (not self.op.elementwise and bool(self.inputs) and self.inputs[0].boolean)
 
     def __add__(self, other: Number) -> Node:
         return apply("add", self, other)
@@ -110,17 +103,22 @@ class Node:
 def apply(name: str, *operands: Number, static: tuple[Any, ...] = ()) -> Node:
     """The node that is the operation `name` of `operands`; numbers become constants."""
     op, inputs = OPS[name], tuple(o if isinstance(o, Node) else constant(o) for o in operands)
-    return Node(op, inputs, static, op.shape(inputs, static), op.lead(inputs, static))
+    # Choosing among masks gives a mask, as does what only puts one in another place.
+    masks = inputs[1:] if name == "where" else () if op.elementwise else inputs[:1]
+    boolean = op.boolean or (bool(masks) and all(node.boolean for node in masks))
+    return Node(op, inputs, static, op.shape(inputs, static), op.lead(inputs, static), boolean)
 
 
 def constant(value: float | bool | tuple[float, ...]) -> Node:
     """A number, or a vector given as a tuple."""
-    return Node(OPS["constant"], (), (value,), (len(value),) if isinstance(value, tuple) else (), lead=False)
+    first = value[0] if isinstance(value, tuple) and value else value
+    shape = (len(value),) if isinstance(value, tuple) else ()
+    return Node(OPS["constant"], (), (value,), shape, lead=False, boolean=isinstance(first, bool))
 
 
 def input_node(name: str, shape: Shape, *, lead: bool) -> Node:
     """What a graph is given from outside, by name."""
-    return Node(OPS["input"], (), (name,), shape, lead, name)
+    return Node(OPS["input"], (), (name,), shape, lead, name=name)
 
 
 def in_order(outputs: Iterable[Node]) -> list[Node]:

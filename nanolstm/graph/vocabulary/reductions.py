@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from nanolstm.errors import BatchError, ShapeError, UnsupportedError
+from nanolstm.graph.lead import Lead
 from nanolstm.graph.node import Node, apply
 from nanolstm.graph.ops import dropped, reshaped
-from nanolstm.graph.tracer import Call, Lead, Tracer, Tracing
+from nanolstm.graph.tracer import Call, Tracer, Tracing
 from nanolstm.graph.vocabulary.elementwise import as_number
 
 
