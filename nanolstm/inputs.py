@@ -111,8 +111,8 @@ def check_initial(
     return states
 
 
-def numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
-    """`value` as an array of `dtype`.
+def numbers(value: Any, name: str, dtype: np.dtype[Any] | None) -> Array:
+    """`value` as an array of `dtype`, or of its own.
 
     Raises:
         InputError: it is masked, ragged, or holds something other than real numbers.
@@ -126,9 +126,10 @@ def numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
             f"{name} is no array ({error}); sequences of unequal length are padded to one array and given with lengths="
         ) from None
     if array.dtype.kind not in "biuf":
-        raise InputError(
-            f"{name} has dtype {array.dtype}; expected numbers ({dtype}); convert it with .astype({dtype.name!r})"
-        )
+        convert = f" ({dtype}); convert it with .astype({dtype.name!r})" if dtype else ""
+        raise InputError(f"{name} has dtype {array.dtype}; expected numbers{convert}")
+    if dtype is None:
+        return array
     with np.errstate(over="ignore"):  # told below: what does not fit is no finite number any more
         return array.astype(dtype, copy=False)
 
@@ -161,7 +162,7 @@ def _lengths(lengths: Any, batch: tuple[int, ...], time: int) -> Array | None:
         raise InputError(
             "lengths= goes with a batch, x of shape (B, T, M); cut a single sequence to its length instead"
         )
-    array = np.asarray(lengths)
+    array = numbers(lengths, "lengths", None)
     if array.shape != batch or array.dtype.kind not in "iu":
         raise InputError(f"lengths has shape {array.shape} and dtype {array.dtype}; expected {batch} integers")
     if array.min() < 1 or array.max() > time:
@@ -193,8 +194,10 @@ def _feeds(
 ) -> dict[str, Array]:
     for name in given:
         if name not in known:
-            arguments = [*known, *ARGUMENTS_OF_A_MODEL]
-            raise InputError(f"the model has no feed {name!r}: {nearest(name, arguments, 'arguments')}")
+            if name in ARGUMENTS_OF_A_MODEL:
+                raise InputError(f"{name}= is an argument of other methods of a model, and not of this one")
+            others = ["lengths", "resets", "initial", "rng"]
+            raise InputError(f"the model has no feed {name!r}: {nearest(name, [*known, *others], 'arguments')}")
     feeds = {}
     for name, part in known.items():
         value = given.get(name, part.default)

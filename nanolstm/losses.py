@@ -74,7 +74,12 @@ class Loss:
 
     def entries(self, prediction: Any, target: Any, *, lengths: Any = None) -> tuple[Array, Array]:
         """The valid entries, (n, N) and (n, N / columns), as the function is given them; errors as for calling."""
-        predicted, true = np.asarray(prediction), np.asarray(target)
+        if isinstance(target, np.ma.MaskedArray):
+            raise InputError(f"loss {self}: the target is a masked array, whose mask would be lost; fill it first")
+        try:
+            predicted, true = np.asarray(prediction), np.asarray(target)
+        except ValueError as error:
+            raise InputError(f"loss {self}: the target is no array: {error}; pad it, and give lengths=") from None
         if predicted.ndim not in (2, 3) or predicted.dtype.kind != "f":
             raise InputError(
                 f"loss {self}: the prediction has shape {predicted.shape} and dtype {predicted.dtype}; expected (n, N) "
@@ -86,8 +91,11 @@ class Loss:
                 f"loss {self} takes {self.columns} columns of prediction for each of the target; the prediction "
                 f"has {width}"
             )
+        if self.classes and width == 1:
+            raise InputError(f"loss {self} takes a column for each class; the prediction has one, which is for bce")
+        valid = self._valid(predicted, lengths)
         if self.classes and true.shape == shape and true.dtype.kind in "iu":
-            true = self._one_hot(true, width, predicted.dtype)
+            true = self._one_hot(np.where(valid, true, 0), width, predicted.dtype)
         wanted = (*shape, width // self.columns)
         if true.shape == shape and wanted[-1] == 1:
             true = true[..., None]
@@ -98,20 +106,25 @@ class Loss:
                 + f"; it has shape {true.shape} and dtype {true.dtype}. A target is never broadcast"
             )
         true = true.astype(predicted.dtype, copy=False)
-        if lengths is not None:
-            if len(shape) != 2 or np.shape(lengths) != shape[:1]:
-                raise InputError(
-                    f"loss {self}: lengths {np.shape(lengths)} go with a prediction (B, T, N), not {predicted.shape}"
-                )
-            ends = np.asarray(lengths)
-            if ends.dtype.kind not in "iu" or ends.min() < 0 or ends.max() > shape[1]:
-                raise InputError(f"loss {self}: lengths {lengths!r}; expected integers from 0 to {shape[1]}")
-            valid = np.arange(shape[1]) < ends[:, None]
-            predicted, true = predicted[valid], true[valid]
-        predicted, true = predicted.reshape(-1, width), true.reshape(-1, wanted[-1])
+        predicted, true = predicted[valid], true[valid]
         if len(predicted) == 0:
             raise InputError(f"loss {self}: there is no valid entry; prediction {np.shape(prediction)}")
         return predicted, true
+
+    def _valid(self, predicted: Array, lengths: Any) -> Array:
+        """Which steps of the prediction count, without its last axis."""
+        shape = predicted.shape[:-1]
+        if lengths is None:
+            return np.ones(shape, bool)
+        if len(shape) != 2 or np.shape(lengths) != shape[:1]:
+            raise InputError(
+                f"loss {self}: lengths {np.shape(lengths)} go with a prediction (B, T, N), not {predicted.shape}"
+            )
+        ends = np.asarray(lengths)
+        if ends.dtype.kind not in "iu" or ends.min() < 0 or ends.max() > shape[1]:
+            raise InputError(f"loss {self}: lengths {lengths!r}; expected integers from 0 to {shape[1]}")
+        valid: Array = np.arange(shape[1]) < ends[:, None]
+        return valid
 
     def _one_hot(self, classes: Array, width: int, dtype: np.dtype[Any]) -> Array:
         if classes.size and (classes.min() < 0 or classes.max() >= width):
@@ -138,6 +151,8 @@ def loss(text: str | Callable[..., Any]) -> Loss:
         return text
     if callable(text):
         return Loss(name=getattr(text, "__name__", "loss"), function=text)
+    if not isinstance(text, str):
+        raise InputError(f"loss={text!r}: expected the name of a loss, or a function of (prediction, target)")
     name, entry, parameters = plugins.lookup("losses", text)
     made = entry.value
     known = list(inspect.signature(made.function).parameters.values())[2:]

@@ -289,7 +289,7 @@ class Sequence:
         Returns:
             (value, gradient). By "parameters" and "frozen" the gradient is a dict with the names of `.parameters` and
             `.frozen`; by "initial" one with the names of the states, each (B, ...); by "x" and feeds an array of their
-            shape. By several it is a dict of these.
+            shape (by a feed that is one number, one for each step). By several it is a dict of these.
 
         Raises:
             InputError: as for calling; a target that does not fit, a `wrt` that is none.

@@ -6,6 +6,7 @@ with the graph (`nanolstm.graph.captured`), so that a graph is used again only w
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -162,6 +163,12 @@ def trace_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Graph:
 
 
 def _trace_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Graph:
+    try:
+        inspect.signature(loss.function).bind(None, None, **loss.parameters)
+    except TypeError as error:
+        raise InputError(f"loss {loss} is called with (prediction, target), which it does not take: {error}") from None
+    except ValueError:  # it has no signature that could be read
+        pass
     tracing = Tracing(f"loss {loss}", dtype, VOCABULARY, whole=True)
     prediction = input_node("prediction", (width,), lead=True)
     target = input_node("target", (width // loss.columns,), lead=True)

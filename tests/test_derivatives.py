@@ -121,7 +121,7 @@ def test_by_everything_that_there_is(batch):
     assert value == pytest.approx(loss())
     assert tuple(grads) == wrt
     close(grads["x"], central(loss, x))
-    close(grads["dt"][..., 0], central(loss, dt))
+    close(grads["dt"], central(loss, dt))
     for name, first in initial.items():
         close(grads["initial"][name], central(loss, first))
     for group, values in (("parameters", model.parameters), ("frozen", model.frozen)):
@@ -602,7 +602,7 @@ def test_a_step_may_use_any_names():
 
     assert value == pytest.approx(loss(), rel=1e-13)
     close(grads["x"], central(loss, x))
-    close(grads["restart"][..., 0], central(loss, feeds["restart"]))
+    close(grads["restart"], central(loss, feeds["restart"]))
     assert model.value_and_grad(x, target, loss="mse", resets=resets, truncate=2, **feeds)[0] == pytest.approx(value)
 
 
@@ -835,3 +835,55 @@ def test_a_module_that_a_step_imports_itself_is_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["settings_of_a_step"], "scale", 3.0)
     assert not np.allclose(gradient(cell), before)
     del sys.modules["settings_of_a_step"]
+
+
+# What a newcomer met
+
+
+def test_a_feed_without_an_axis_for_its_width_has_a_gradient_without_one():
+    model = nl.Sequence(Timed(inputs=2, hidden=3, rng=0))
+    x, target = data(model)
+    dt = np.full((B, T), 0.5)
+    assert model.value_and_grad(x, target, wrt="dt", dt=dt)[1].shape == (B, T)
+    assert model.value_and_grad(x, target, wrt="dt", dt=dt[..., None])[1].shape == (B, T, 1)
+    assert model.value_and_grad(x, target, wrt="dt", dt=0.5)[1].shape == (B, T)
+    _, grad = model.value_and_grad(x, target, wrt="dt", dt=dt)
+    _, derivative = model.jvp(x, np.ones((B, T)), target, wrt="dt", dt=dt)
+    close(derivative, grad.sum(), 1e-12)
+
+
+def test_classes_beyond_a_sequences_length_may_be_anything():
+    model = nl.Sequence(GRU(inputs=2, hidden=3, rng=0))
+    x, classes = data(model)[0], np.random.default_rng(0).integers(0, 3, (B, T))
+    value, grads = model.value_and_grad(x, classes, loss="cross_entropy", lengths=[4, 4, 7])
+    classes[:2, 4:] = -100
+    again, same = model.value_and_grad(x, classes, loss="cross_entropy", lengths=[4, 4, 7])
+    assert again == value
+    assert all(np.array_equal(g, same[key]) for key, g in grads.items())
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "told"),
+    [
+        (np.ma.masked_array(np.zeros((B, T, 3)), mask=True), {}, "masked array"),
+        ([[1.0], [1.0, 2.0]], {}, "the target is no array"),
+        (np.zeros((B, T, 3)), {"lengths": [[1], [1, 2], [3]]}, "lengths is no array"),
+        (np.zeros((B, T, 3)), {"wrt": None}, "wrt=None: expected one of parameters"),
+        (np.zeros((B, T, 3)), {"wrt": "h"}, "'h' is a state; write 'initial'"),
+        (np.zeros((B, T, 3)), {"wrt": "new.W"}, "write 'parameters'"),
+        (np.zeros((B, T, 3)), {"loss": None}, "expected the name of a loss"),
+        (np.zeros((B, T, 3)), {"loss": lambda y: np.mean(y)}, "called with \\(prediction, target\\)"),
+        (np.zeros((B, T, 3)), {"return_state": True}, "return_state= is an argument of other methods"),
+    ],
+)
+def test_a_wrong_target_or_argument_is_told(target, arguments, told):
+    model = nl.Sequence(GRU(inputs=2, hidden=3, rng=0))
+    with pytest.raises(InputError, match=told):
+        model.value_and_grad(data(model)[0], target, **arguments)
+
+
+def test_one_column_has_no_classes():
+    model = nl.Sequence(GRU(inputs=2, hidden=3, rng=0), readout=1)
+    x, _ = data(model)
+    with pytest.raises(InputError, match="a column for each class"):
+        model.value_and_grad(x, np.zeros((B, T, 1), int), loss="cross_entropy")

@@ -21,8 +21,9 @@ from nanolstm.cells.find import find_cell
 from nanolstm.checking.bench import Bench
 from nanolstm.checking.comparisons import comparisons
 from nanolstm.checking.report import Report, Row
-from nanolstm.errors import InputError
+from nanolstm.errors import InputError, one_line
 from nanolstm.language.cell import Cell
+from nanolstm.language.declaration import settings_of
 
 SIZES = ((2, 5), (3, 4), (4, 4), (3, 6), (6, 6), (4, 8), (8, 8), (16, 16))
 """Inputs and hidden sizes in the order in which they are tried: some cells have heads, some have inputs = hidden."""
@@ -94,7 +95,8 @@ def check(
             told(f"{work.what} over {work.over}")
             rows.append(work.done())
     unread = _unread(made, {node.name for node in graph.nodes() if node.op.name == "input"})
-    return Report(repr(made), tuple(rows), len(graph.nodes()), unread, _advice(made, unread))
+    advice = " ".join(line for line in (_advice(made, unread), _about_sizes(made)) if line)
+    return Report(repr(made), tuple(rows), len(graph.nodes()), unread, advice)
 
 
 def _made(cell: Any, inputs: int | None, hidden: int | None, seed: int, fields: dict[str, Any]) -> Cell:
@@ -125,6 +127,18 @@ def _fitting(kind: type[Cell], inputs: int | None, hidden: int | None, fields: d
             refused = refused or error
     assert refused is not None
     raise refused
+
+
+def _about_sizes(cell: Cell) -> str:
+    """What to say of a cell that is as wide as its input: there, a matrix may be the wrong way round."""
+    if cell.inputs != cell.hidden:
+        return ""
+    fields = {name: getattr(cell, name) for name in settings_of(type(cell)) if name not in ("inputs", "hidden", "rng")}
+    try:
+        type(cell)(inputs=cell.inputs, hidden=2 * cell.hidden, **fields, rng=0)
+    except Exception as error:  # noqa: BLE001  (whatever a step does that does not like the size)
+        return f"It runs where inputs and hidden are equal, and not otherwise: {one_line(error)}."
+    return ""
 
 
 def _unread(cell: Cell, read: set[str]) -> tuple[str, ...]:

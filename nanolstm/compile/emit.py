@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -51,78 +51,115 @@ def emit(plan: Plan, target: Target) -> Source:
     Inputs are parameters as they are, values of rows (rows, ...), and first states (batch, ...), longest sequences
     first; outputs are values of rows, last states, and sums over the rows.
     """
-    names = identifiers(plan, target.names)
-    inputs, outputs = plan.graph.inputs, plan.graph.outputs
-    arguments = [f"first_{names[node]}" if name in plan.carried else names[node] for name, node in inputs.items()]
-    lines = [f"def run(steps, rows, dtype, {', '.join(arguments)}):", f'    """{plan.graph.title}."""']
+    writer = _Writer(plan, target, identifiers(plan, target.names))
+    writer.all_rows(plan.once, "once: parameters alone")
+    writer.all_rows(plan.before, "before the loop: for all rows at once")
+    if plan.in_loop:
+        writer.loop()
+    writer.all_rows(plan.after, "after the loop: for all rows at once")
+    answers = writer.answers()
+    head = [f"def run(steps, rows, dtype, {', '.join(writer.arguments())}):", f'    """{plan.graph.title}."""']
+    if any("real(" in line for line in writer.lines):
+        head.append("    real = dtype.type")
+    lines = [*head, *(f"    {line}" for line in writer.lines), f"    return {', '.join(answers.values())},"]
+    return Source("\n".join(lines) + "\n", tuple(plan.graph.inputs), tuple(answers))
 
-    def operands(node: Node, step: bool) -> list[str]:
-        return [constant(x) if x.op.name == "constant" else (in_loop if step else names)[x] for x in node.inputs]
 
-    def all_rows(nodes: Sequence[Node], about: str) -> None:
+@attrs.define
+class _Writer:
+    """The body of the function, line by line.
+
+    Attributes:
+        names: the variable of each node, for all rows where it is one of rows.
+        lines: what is written so far.
+    """
+
+    plan: Plan
+    target: Target
+    names: dict[Node, str]
+    lines: list[str] = attrs.field(factory=list)
+
+    def arguments(self) -> list[str]:
+        """Of the function; a state comes as its first value."""
+        given = self.plan.graph.inputs
+        return [self.first(name) if name in self.plan.carried else self.names[node] for name, node in given.items()]
+
+    def first(self, state: str) -> str:
+        """The variable of the first value of a state."""
+        return f"first_{self.names[self.plan.graph.inputs[state]]}"
+
+    def all_rows(self, nodes: Sequence[Node], about: str) -> None:
+        """Write nodes outside of the loop."""
         if nodes:
-            lines.append(f"    # {about}")
+            self.lines.append(f"# {about}")
         for node in nodes:
             if node.op.name in ("late", "input"):  # a state, after the loop, is its new value one step late
-                source = node.inputs[0] if node.inputs else plan.carried[node.name]
-                value = f"late({names[source]}, first_{names[inputs[node.static[0]]]}, steps)"
+                source = node.inputs[0] if node.inputs else self.plan.carried[node.name]
+                value = f"late({self.names[source]}, {self.first(node.static[0])}, steps)"
             else:
-                value = target.value(node, operands(node, False), "rows")
-            lines.append(f"    {names[node]} = {value}")
+                value = self.target.value(node, _words(node, self.names), "rows")
+            self.lines.append(f"{self.names[node]} = {value}")
 
-    all_rows(plan.once, "once: parameters alone")
-    all_rows(plan.before, "before the loop: for all rows at once")
-    in_loop = dict(names)
-    if plan.in_loop:
-        states = [inputs[name] for name in plan.in_loop]
-        own = {*states, *plan.loop}
-        lines.append("    # the loop")
-        for node in plan.kept:
-            kind = "bool" if node.boolean else "dtype"
-            lines.append(f"    {names[node]} = np.empty({_with_rows(node)}, {kind})")
-        read = {x for node in (*plan.loop, *(plan.carried[s] for s in plan.in_loop)) for x in (node, *node.inputs)}
-        sliced = [node for node in names if node in read and node not in own and node.lead]
-        in_loop |= {node: f"{names[node]}_t" for node in (*states, *plan.kept, *sliced)}
-        lines += [f"    last_{names[node]} = np.array(first_{names[node]})" for node in states]
+    def loop(self) -> None:
+        """Write the loop, and what it needs before and after it."""
+        plan, names = self.plan, self.names
+        states = [plan.graph.inputs[name] for name in plan.in_loop]
         now, first, last = (
             ", ".join(word.format(names[x]) for x in states) for word in ("{}_t", "first_{}", "last_{}")
         )
-        lines += [f"    size = len(first_{names[states[0]]})", f"    {now} = {first}", "    for a, b in steps:"]
-        lines += ["        if b - a != size:"]
-        lines += [
-            f"            {now}{',' * (len(states) == 1)} = resized(size, b - a, ({now},), ({first},), ({last},))"
-        ]
-        lines += ["            size = b - a"]
-        lines += [f"        {names[node]}_t = {names[node]}[a:b]" for node in sliced]
-        lines += [f"        {names[node]}[a:b] = {names[node]}_t" for node in plan.kept if node in states]
-        places = _places(plan, in_loop)
-        opened: set[str] = set()
+        self.lines.append("# the loop")
+        for node in plan.kept:
+            shape, kind = f"(rows, {str(node.shape)[1:]}", "bool" if node.boolean else "dtype"
+            self.lines.append(f"{names[node]} = np.empty({shape}, {kind})")
+        self.lines += [f"last_{names[node]} = np.array(first_{names[node]})" for node in states]
+        self.lines += [f"size = len(first_{names[states[0]]})", f"{now} = {first}", "for a, b in steps:"]
+        comma = "," * (len(states) == 1)
+        step = ["if b - a != size:", f"    {now}{comma} = resized(size, b - a, ({now},), ({first},), ({last},))"]
+        self.lines += [f"    {line}" for line in (*step, "    size = b - a", *self.step(states))]
+        self.lines += [f"last_{names[node]}[:size] = {names[node]}_t" for node in states]
+
+    def step(self, states: Sequence[Node]) -> list[str]:
+        """The lines of one step, after its states are there."""
+        plan, names, target = self.plan, self.names, self.target
+        computed = {*states, *plan.loop}
+        read = {x for node in (*plan.loop, *(plan.carried[s] for s in plan.in_loop)) for x in (node, *node.inputs)}
+        sliced = [node for node in names if node in read and node not in computed and node.lead]
+        here = names | {node: f"{names[node]}_t" for node in (*states, *plan.kept, *sliced)}
+        lines = [f"{here[node]} = {names[node]}[a:b]" for node in sliced]
+        lines += [f"{names[node]}[a:b] = {here[node]}" for node in plan.kept if node in states]
+        places = _places(plan, here)
+        opened: set[Node] = set()
         for node in plan.loop:
-            whole, place = places.get(node, (node, in_loop[node]))
-            if node not in plan.kept and node not in places:
-                lines.append(f"        {in_loop[node]} = {target.value(node, operands(node, True), 'size')}")
+            words = _words(node, here)
+            whole, place = places.get(node, (node, here[node]))
+            if node not in plan.kept and whole is node:
+                lines.append(f"{here[node]} = {target.value(node, words, 'size')}")
                 continue
-            if in_loop[whole] not in opened:
-                opened.add(in_loop[whole])
-                lines.append(f"        {in_loop[whole]} = {names[whole]}[a:b]")
+            if whole not in opened:
+                opened.add(whole)
+                lines.append(f"{here[whole]} = {names[whole]}[a:b]")
             if whole is not node:
-                lines.append(f"        {in_loop[node]} = {place}")
+                lines.append(f"{here[node]} = {place}")
             if not (node.op.name == "concat" and all(places.get(x, (x,))[0] is node for x in node.inputs)):
-                lines.append(f"        {target.into(node, operands(node, True), 'size', in_loop[node])}")
-        lines.append(f"        {now} = {', '.join(in_loop[plan.carried[name]] for name in plan.in_loop)}")
-        lines += [f"    last_{names[node]}[:size] = {names[node]}_t" for node in states]
-    all_rows(plan.after, "after the loop: for all rows at once")
-    answers = {name: _fresh(node, names, plan) for name, node in outputs.items()}
-    for state, node in plan.carried.items():
-        answers[f"last {state}"] = (
-            f"last_{names[inputs[state]]}"
-            if state in plan.in_loop
-            else f"ended({_fresh(node, names, plan)}, first_{names[inputs[state]]}, steps)"
-        )
-    lines.append(f"    return {', '.join([*answers.values(), ''])}".rstrip())
-    if any("real(" in line for line in lines):
-        lines.insert(2, "    real = dtype.type")
-    return Source("\n".join(lines) + "\n", tuple(inputs), tuple(answers))
+                lines.append(target.into(node, words, "size", here[node]))
+        new = ", ".join(here[plan.carried[name]] for name in plan.in_loop)
+        return [*lines, f"{', '.join(here[node] for node in states)} = {new}"]
+
+    def answers(self) -> dict[str, str]:
+        """What the function returns, by name."""
+        plan = self.plan
+        answers = {name: _fresh(node, self.names, plan) for name, node in plan.graph.outputs.items()}
+        for state, node in plan.carried.items():
+            if state in plan.in_loop:
+                answers[f"last {state}"] = f"last_{self.names[plan.graph.inputs[state]]}"
+            else:
+                answers[f"last {state}"] = f"ended({_fresh(node, self.names, plan)}, {self.first(state)}, steps)"
+        return answers
+
+
+def _words(node: Node, names: Mapping[Node, str]) -> list[str]:
+    """The operands of `node` as source."""
+    return [constant(x) if x.op.name == "constant" else names[x] for x in node.inputs]
 
 
 def _places(plan: Plan, in_loop: dict[Node, str]) -> dict[Node, tuple[Node, str]]:
@@ -139,10 +176,6 @@ def _places(plan: Plan, in_loop: dict[Node, str]) -> dict[Node, tuple[Node, str]
             if any(found.get(node, (None,))[0] is not whole for node in whole.inputs):
                 found = {node: place for node, place in found.items() if place[0] is not whole}
     return found
-
-
-def _with_rows(node: Node) -> str:
-    return f"(rows, {str(node.shape)[1:]}"
 
 
 def _fresh(node: Node, names: dict[Node, str], plan: Plan) -> str:

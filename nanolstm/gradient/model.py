@@ -16,7 +16,6 @@ from nanolstm.gradient.rows import Rows
 from nanolstm.inputs import Inputs, check_initial, check_inputs, numbers
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource, random_source
-from nanolstm.language.parameters import assign
 from nanolstm.language.stepping import start_states
 from nanolstm.losses import Loss
 from nanolstm.losses import loss as find_loss
@@ -30,11 +29,15 @@ Structure = dict[str, Any]
 
 @attrs.frozen(eq=False)
 class Batch:
-    """What a model is run on, checked, and the layout of its rows."""
+    """What a model is run on, checked, and the layout of its rows.
+
+    `bare` are the feeds of width 1 that came without an axis for it.
+    """
 
     inputs: Inputs
     initial: Mapping[str, Array]
     layout: Rows
+    bare: frozenset[str]
     rng: RandomSource | None
     truncate: int | None
     segments: list[range]
@@ -87,10 +90,17 @@ def check_batch(
         given,
         check_initial(initial, model.states(), given.batch, model.dtype),
         layout,
+        frozenset(
+            name for name, feed in model.feeds().items() if feed.size == 1 and _rank(feeds.get(name)) < given.x.ndim
+        ),
         None if rng is None else random_source(rng),
         truncate,
         [range(t, min(t + piece, time)) for t in range(0, time, piece)],
     )
+
+
+def _rank(value: Any) -> int:
+    return np.ndim(value) if value is not None else 0
 
 
 @attrs.define(eq=False)
@@ -224,9 +234,15 @@ def names_of(model: Sequence, wrt: str | Iterable[str]) -> list[str]:
     Raises:
         InputError: one of them is none.
     """
-    names = [wrt] if isinstance(wrt, str) else list(wrt)
     known = ["parameters", "frozen", "x", "initial", *model.feeds()]
+    if not isinstance(wrt, str | list | tuple | set | frozenset):
+        raise InputError(f"wrt={wrt!r}: expected one of {', '.join(known)}, or a tuple of them")
+    names = [wrt] if isinstance(wrt, str) else list(wrt)
     for name in names:
+        if name in model.states():
+            raise InputError(f"wrt={wrt!r}: {name!r} is a state; write 'initial', and take [{name!r}] of the answer")
+        if name in model.parameters:
+            raise InputError(f"wrt={wrt!r}: write 'parameters', and take [{name!r}] of the answer")
         if name not in known:
             raise InputError(f"wrt={wrt!r}: no {name!r}; {nearest(str(name), known, 'a gradient can be taken by')}")
     if not names:
@@ -264,6 +280,7 @@ def completed(model: Sequence, batch: Batch, wrt: str | Iterable[str], direction
                 _put(whole[group][name], array, f"direction[{name!r}]")
         else:
             shown = np.swapaxes(whole[group], 0, 1) if batch.inputs.batch else whole[group]
+            shown = shown[..., 0] if group in batch.bare else shown
             _put(shown, value, f"direction of {group}")
     for part in model.parts():
         for name, key in model.learned_starts(part).items():
@@ -275,7 +292,10 @@ def completed(model: Sequence, batch: Batch, wrt: str | Iterable[str], direction
 
 
 def _put(place: Array, value: Any, name: str) -> None:
-    assign(place, numbers(value, name, place.dtype), name)
+    array = numbers(value, name, place.dtype)
+    if array.shape != place.shape:
+        raise InputError(f"{name} has shape {array.shape}; expected {place.shape}")
+    place[...] = array
 
 
 def gathered(model: Sequence, run: ModelRun, answers: list[list[Structure]], wrt: str | Iterable[str], way: str) -> Any:
@@ -310,6 +330,7 @@ def gathered(model: Sequence, run: ModelRun, answers: list[list[Structure]], wrt
     names = names_of(model, wrt)
     rows = {"x", *model.feeds()}
     result = {name: batch.unpack(found[name]) if name in rows else found[name] for name in names}
+    result |= {name: result[name][..., 0] for name in batch.bare & result.keys()}
     return result[names[0]] if isinstance(wrt, str) else result
 
 

@@ -20,6 +20,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from nanolstm.graph.tracer import Tracer
+
 LIBRARIES = sys.stdlib_module_names | {"numpy", "scipy", "nanolstm"}
 """Modules whose code stays as it is while a program runs."""
 
@@ -73,6 +75,8 @@ def _of(value: Any, seen: dict[int, int]) -> Hashable:
         return (type(value), value)
     if isinstance(value, enum.Enum | np.dtype):
         return value
+    if type(value) is Tracer:  # kept from another trace
+        raise UnknownError(value)
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufcUS":
         return ("array", value.dtype.str, value.shape, value.tobytes())
     if _stays_as_it_is(value):
@@ -174,9 +178,11 @@ def _parts_of_function(function: types.FunctionType) -> Iterator[Any]:
         if name == IMPORTED:
             raise UnknownError(path)
         if name not in function.__globals__:
+            if name in ("eval", "exec", "globals", "locals", "vars", "__import__"):
+                raise UnknownError(name)
             continue  # a builtin, or a name that running it will find missing
         value = function.__globals__[name]
-        while isinstance(value, types.ModuleType) and path and _root(value.__name__) not in LIBRARIES:
+        while isinstance(value, types.ModuleType) and path:
             value = getattr(value, path.pop(0), None)
         if isinstance(value, types.ModuleType) and _root(value.__name__) not in LIBRARIES:
             raise UnknownError(value)

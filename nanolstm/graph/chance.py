@@ -52,7 +52,10 @@ class Chance:
             return
         authors = not in_library(frame.f_code.co_filename)
         if event == "c_call" and (_draws(called) or (authors and _asks_the_time(called))):
-            self.drawn = list(traceback.walk_stack(frame))
+            stack = list(traceback.walk_stack(frame))
+            # A module that is imported only now may draw what it likes for itself.
+            if not any(f.f_code.co_filename.startswith("<frozen importlib") for f, _ in stack):
+                self.drawn = stack
         if not authors:
             return
         if event == "call":

@@ -120,12 +120,12 @@ class Tracing:
         ours = getattr(function, "__module__", "").startswith("nanolstm.") if not isinstance(function, str) else True
         known = self.vocabulary.get(name if ours or (special and getattr(special, name, 0) is function) else function)
         if known is None:
-            names = [f"np.{k.__name__}" for k in self.vocabulary if not isinstance(k, str)]
+            names = sorted(f"np.{k.__name__}" for k in self.vocabulary if not isinstance(k, str))
             instead = INSTEAD.get(call.removeprefix("np."))
             self.refuse(
                 UnsupportedError,
                 f"{call} has no rule for its derivative",
-                f"write {instead}" if instead else nearest(call, names, "those that have one"),
+                f"write {instead}" if instead else f"those that have one: {', '.join(names)}",
             )
         return known
 

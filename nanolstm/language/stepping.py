@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nanolstm.errors import CellError, ReturnError, StateShapeError, TraceError, located
+from nanolstm.errors import BranchError, CellError, ReturnError, StateShapeError, TraceError, located
 from nanolstm.language.functions import Array
 from nanolstm.language.observe import Locals, call_with_locals, definition
 
@@ -48,6 +48,7 @@ def told_where(cell: Cell, t: int | None = None) -> Iterator[None]:
 
     Raises:
         CellError: the step writes into an array that it was given.
+        BranchError: it takes a branch on an array.
     """
     name = type(cell).__name__
     try:
@@ -58,6 +59,14 @@ def told_where(cell: Cell, t: int | None = None) -> Iterator[None]:
             raise CellError(
                 f"{name}.step writes into an array that it was given ({line.filename}:{line.lineno}: {line.line}); "
                 "make a new one: `h = h + a` for `h += a`, np.where for an assignment to some elements"
+            ) from None
+        if isinstance(error, ValueError) and "truth value of an array" in str(error):
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            raise located(
+                BranchError,
+                f"{name}.step: a branch on an array",
+                (line.filename, line.lineno or 0),
+                "write np.where(condition, this, that), np.maximum(a, b) for max(a, b), `(a > 0) & (b > 0)` for `and`",
             ) from None
         when = "in the step from zeros that a cell takes when it is made" if t is None else f"at time step {t}"
         error.add_note(f"in {name}.step, {when}")

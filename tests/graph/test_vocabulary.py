@@ -103,7 +103,6 @@ STEPS = [
     *(flat(f, lambda g, f=f: f(3 * g.x)) for f in (np.sign, np.floor, np.ceil, np.trunc)),
     *each("expit", lambda g: special.expit(g.x), lambda g: special.expit(g.m), lambda g: special.expit(g.b)),
     *each("erf", lambda g: special.erf(g.x)),
-    *each("erfc", lambda g: special.erfc(g.x)),
     *each("log_expit", lambda g: special.log_expit(g.x), lambda g: special.log_expit(60 * g.x)),
     *each("sigmoid", lambda g: nl.sigmoid(g.x), lambda g: nl.sigmoid(900 * g.x)),
     *each("softplus", lambda g: nl.softplus(g.x), lambda g: nl.softplus(g.s)),

@@ -159,9 +159,13 @@ def same(tracing: Tracing, value: Any, *_: Any, **__: Any) -> Tracer:
 
 
 def astype(tracing: Tracing, value: Tracer, dtype: Any, **_: Any) -> Tracer:
-    """Between kinds of float there is no difference in a graph."""
-    if np.dtype(dtype).kind != "f":
-        tracing.refuse(UnsupportedError, f".astype({dtype!r})", "np.floor rounds, comparisons make True and False")
+    """Numbers of a graph are all of one kind."""
+    if np.dtype(dtype) != tracing.dtype:
+        tracing.refuse(
+            UnsupportedError,
+            f".astype({dtype!r}) of {tracing.dtype} numbers",
+            "leave it out: dtype= of the cell says what all are; np.floor rounds, comparisons make True and False",
+        )
     return tracing.given(as_number(value.node))
 
 
@@ -214,7 +218,6 @@ ELEMENTWISE: dict[Any, Call] = {
     np.copy: same,
     "expit": elementwise("sigmoid"),
     "erf": elementwise("erf"),
-    "erfc": composed(lambda x: 1.0 - x.tracing.vocabulary["erf"](x.tracing, x)),
     "log_expit": composed(lambda x: -np.logaddexp(-x, 0.0)),
     "sigmoid": elementwise("sigmoid"),
     "softplus": elementwise("softplus"),

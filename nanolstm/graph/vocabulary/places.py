@@ -249,7 +249,9 @@ def getitem(tracing: Tracing, value: Tracer, key: Any) -> Tracer:
             tracing.refuse(
                 BatchError,
                 "an index without `...`, which would count in the batch",
-                "write h[..., 0], h[..., :2], h[..., None]",
+                "rows are independent of each other: write p[..., 0], p[..., :2], p[..., None]"
+                if tracing.whole
+                else "write h[..., 0], h[..., :2], h[..., None]",
             )
     if not any(item is Ellipsis for item in items):
         items.append(...)
