@@ -103,7 +103,7 @@ class Comparison:
             "frozen": {name: leaf(value) for name, value in model.frozen.items()},
             "x": leaf(np.where(valid[..., None], x, 0.0)),
             "initial": {},
-            **{name: leaf(value[..., None]) for name, value in feeds.items()},
+            **{name: leaf(value) for name, value in feeds.items()},
         }
         self.learned = {}  # which parameter each learned start is; its gradient is that of a change to it, from 0 on
         for name, anatomy in model.states().items():
@@ -136,7 +136,7 @@ class Comparison:
         parameters, first = at["parameters"] | at["frozen"], dict(at["initial"])
         for name, key in self.learned.items():
             first[name] = first[name] + parameters[key]
-        y, last = self.twin(parameters, at["x"], first, {name: at[name] for name in self.feeds})
+        y, last = self.twin(parameters, at["x"], first, {name: at[name][..., None] for name in self.feeds})
         return y, last, LOSSES[self.loss](y[self.valid], self.target[self.valid])
 
     def gradient(self, of, *, further=False):

@@ -159,12 +159,13 @@ def same(tracing: Tracing, value: Any, *_: Any, **__: Any) -> Tracer:
 
 
 def astype(tracing: Tracing, value: Tracer, dtype: Any, **_: Any) -> Tracer:
-    """Numbers of a graph are all of one kind."""
-    if np.dtype(dtype) != tracing.dtype:
+    """Numbers of a graph are all of one kind: a wider one is no other, and a narrower one would round."""
+    kind, own = np.dtype(dtype), tracing.dtype
+    if kind.kind != "f" or (kind.itemsize < own.itemsize and not value.node.boolean):
         tracing.refuse(
             UnsupportedError,
-            f".astype({dtype!r}) of {tracing.dtype} numbers",
-            "leave it out: dtype= of the cell says what all are; np.floor rounds, comparisons make True and False",
+            f".astype({dtype!r}) of numbers that are {own}",
+            "leave it out, dtype= of the cell says what all are; np.floor rounds, comparisons make True and False",
         )
     return tracing.given(as_number(value.node))
 
