@@ -31,7 +31,7 @@ from nanolstm import (
 from nanolstm.cells.zoo import HOMES
 from nanolstm.checking.differences import differences
 from nanolstm.errors import BranchError, CellError, InputError, RandomError, UnknownNameError
-from nanolstm.gradient import model as of_model
+from nanolstm.gradient import run as of_run
 from nanolstm.graph.node import OPS, apply
 from nanolstm.plugins import PluginHouse
 
@@ -283,14 +283,14 @@ def test_a_wrong_meaning_of_an_operation_is_found(monkeypatch):
 
 
 def test_a_reset_that_is_forgotten_is_found_where_there_are_resets(monkeypatch):
-    monkeypatch.setattr(of_model, "_restarts", lambda part, batch: None)
+    monkeypatch.setattr(of_run, "_restarts", lambda part, batch: None)
     assert {over for what, over in failed(nl.check(plain())) if what in ("planned run", "jvp")} == {
         *("+ resets", "+ initial", "+ truncate")
     }
 
 
 def test_a_truncation_that_is_forgotten_is_found(monkeypatch):
-    monkeypatch.setattr(of_model, "_cuts", lambda part, batch: None)
+    monkeypatch.setattr(of_run, "_cuts", lambda part, batch: None)
     assert failed(nl.check(plain())) == {(what, "+ truncate") for what in ("value_and_grad", "jvp", "hvp")}
 
 

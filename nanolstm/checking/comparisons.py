@@ -86,13 +86,14 @@ def _of_run(run: Run) -> Iterator[_Error]:
 
 
 def _part_run(run: Run) -> tuple[Any, Any]:
-    from nanolstm.gradient import model as of_model
+    from nanolstm.gradient.batch import check_batch
+    from nanolstm.gradient.run import start
 
     whole = run.whole()
     feeds = {name: whole.pop(name) for name in run.model.feeds()}
     options = dict.fromkeys(("lengths", "resets", "initial", "rng", "truncate", "checkpoint_every")) | whole
-    batch = of_model.check_batch(run.model, options.pop("x"), feeds=feeds, **options)
-    return of_model.start(run.model, batch, set()).levels[0][0], batch
+    batch = check_batch(run.model, options.pop("x"), feeds=feeds, **options)
+    return start(run.model, batch, set()).levels[0][0], batch
 
 
 def _of_values(run: Run) -> Iterator[_Error]:

@@ -37,14 +37,14 @@ def concatenate(tracing: Tracing, values: Any, axis: Any = 0) -> Tracer:
         )
     at = one_axis(tracing, nodes[0], axis, "np.concatenate")
     shapes = [node.shape for node in nodes]
-    if any(len(s) != len(shapes[0]) or resized(s, at) != resized(shapes[0], at) for s in shapes):
+    if any(len(s) != len(shapes[0]) or without(s, at) != without(shapes[0], at) for s in shapes):
         tracing.refuse(
             ShapeError, f"np.concatenate of features of shapes {', '.join(map(str, shapes))}", "they differ elsewhere"
         )
     return tracing.given(joined(nodes, at))
 
 
-def resized(shape: Shape, axis: int) -> Shape:
+def without(shape: Shape, axis: int) -> Shape:
     """`shape` without the negative `axis`."""
     return (*shape[:axis], *shape[len(shape) + axis + 1 :])
 

@@ -1,0 +1,94 @@
+"""What a model is derived on: a batch that has passed every check, and the layout of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from nanolstm.errors import InputError
+from nanolstm.gradient.rows import Rows
+from nanolstm.inputs import Inputs, check_initial, check_inputs
+from nanolstm.language.functions import Array
+from nanolstm.language.initialisers import RandomSource, random_source
+
+if TYPE_CHECKING:
+    from nanolstm.sequence import Sequence
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """What a model is run on, checked, and the layout of its rows.
+
+    `bare` are the feeds of width 1 that came without an axis for it.
+    """
+
+    inputs: Inputs
+    initial: Mapping[str, Array]
+    layout: Rows
+    bare: frozenset[str]
+    rng: RandomSource | None
+    truncate: int | None
+    segments: list[range]
+
+    def pack(self, array: Array) -> Array:
+        """The rows of an array (T, *batch, ...)."""
+        return self.layout.pack(
+            array.reshape(self.layout.time, self.layout.batch, *array.shape[1 + len(self.inputs.batch) :])
+        )
+
+    def unpack(self, rows: Array) -> Array:
+        """The array, batch first, of rows; the caller's own."""
+        array = self.layout.unpack(rows)
+        return np.array(np.swapaxes(array, 0, 1) if self.inputs.batch else array[:, 0], order="C")
+
+    def pack_batch_first(self, array: Array) -> Array:
+        """The rows of an array, batch first."""
+        return self.pack(np.swapaxes(array, 0, 1) if self.inputs.batch else array)
+
+
+def check_batch(
+    model: Sequence,
+    x: Any,
+    *,
+    lengths: Any,
+    resets: Any,
+    initial: Mapping[str, Any] | None,
+    rng: Any,
+    truncate: int | None,
+    checkpoint_every: int | None,
+    feeds: Mapping[str, Any],
+) -> Batch:
+    """Check everything that comes with a call.
+
+    Raises:
+        InputError: see [`Sequence`][nanolstm.Sequence]; or `truncate` or `checkpoint_every` is no number of steps.
+    """
+    given = check_inputs(
+        x, model.inputs, model.dtype, lengths=lengths, resets=resets, feeds=feeds, known_feeds=model.feeds()
+    )
+    for name, steps in (("truncate", truncate), ("checkpoint_every", checkpoint_every)):
+        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1):
+            raise InputError(f"{name}={steps!r}: expected a number of time steps from 1 on, or None")
+    layout = Rows(
+        len(given.x), given.batch[0] if given.batch else 1, given.lengths if given.valid is not None else None
+    )
+    time = len(layout.steps)
+    piece = checkpoint_every or time
+    return Batch(
+        given,
+        check_initial(initial, model.states(), given.batch, model.dtype),
+        layout,
+        frozenset(
+            name for name, feed in model.feeds().items() if feed.size == 1 and _rank(feeds.get(name)) < given.x.ndim
+        ),
+        None if rng is None else random_source(rng),
+        truncate,
+        [range(t, min(t + piece, time)) for t in range(0, time, piece)],
+    )
+
+
+def _rank(value: Any) -> int:
+    return np.ndim(value) if value is not None else 0

@@ -1,0 +1,127 @@
+"""All parts of a model on a batch: their programs one on the other, forward and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from nanolstm.compile.programs import CUT, RESTART, Variant
+from nanolstm.eager import draw_noises
+from nanolstm.gradient.batch import Batch
+from nanolstm.gradient.part import PartRun
+from nanolstm.gradient.structure import Structure, point
+from nanolstm.language.functions import Array
+from nanolstm.language.stepping import start_states
+from nanolstm.traced import programs_of
+
+if TYPE_CHECKING:
+    from nanolstm.sequence import Part, Sequence
+
+
+@attrs.define(eq=False)
+class ModelRun:
+    """A model on a batch: `levels` from the input to the output, each of one part, or of the two directions."""
+
+    batch: Batch
+    here: Mapping[str, Structure]
+    levels: list[list[PartRun]]
+
+    def ahead(self, *, derive: bool) -> dict[str, Array]:
+        """The output of all rows, "output", and its tangent in the direction of the run, "v output"."""
+        values = {f"{way}x": self.batch.pack(structure["x"]) for way, structure in self.here.items()}
+        for level in self.levels:
+            found = [run.ahead(values, derive=derive) for run in level]
+            outputs = {f"{way}output": [answer[f"{way}output"] for answer in found] for way in self.here}
+            joined = {name: np.concatenate(v, axis=-1) if len(v) > 1 else v[0] for name, v in outputs.items()}
+            values = {name.replace("output", "x"): value for name, value in joined.items()}
+        return joined
+
+    def back(self, cotangents: Mapping[str, Array]) -> list[list[dict[str, Array]]]:
+        """What each part answers to the cotangent of the model's output, "d output" (and "v d output")."""
+        answers: list[list[dict[str, Array]]] = []
+        for level in reversed(self.levels):
+            ends = np.cumsum([run.part.cell.outputs for run in level])
+            found = []
+            for run, end in zip(level, ends, strict=True):
+                columns = slice(end - run.part.cell.outputs, end)
+                found.append(run.back({name: value[:, columns] for name, value in cotangents.items()}))
+            answers.insert(0, found)
+            ways = [name for name in ("d x", "v d x") if name in found[0]]
+            cotangents = {
+                name.replace("x", "output"): np.sum([f[name] for f in found], axis=0)
+                if len(found) > 1
+                else found[0][name]
+                for name in ways
+            }
+        return answers
+
+
+def start(model: Sequence, batch: Batch, wrt: set[str], direction: Structure | None = None) -> ModelRun:
+    """Everything that a run needs, part by part: at `point`, and along `direction` from there."""
+    here = {"": point(model, batch)} | ({"v ": direction} if direction is not None else {})
+    levels: list[list[PartRun]] = [[]]
+    for part in model.parts():
+        levels[-1].append(_part_run(model, part, batch, wrt, here, lowest=len(levels) == 1))
+        if not part.joined:
+            levels.append([])
+    return ModelRun(batch, here, levels[:-1])
+
+
+def _part_run(
+    model: Sequence, part: Part, batch: Batch, wrt: set[str], here: Mapping[str, Structure], *, lowest: bool
+) -> PartRun:
+    cell, layout, starts = part.cell, batch.layout, model.learned_starts(part)
+    groups = {name: "parameters" if key in model.parameters else "frozen" for name, key in starts.items()}
+    wanted = {key for key in cell.parameters if "parameters" in wrt} | {key for key in cell.frozen if "frozen" in wrt}
+    wanted |= (wrt & {"x"} if lowest else {"x"}) | (wrt & set(cell.anatomy.feeds))
+    fixed: dict[str, Array] = {}
+    rows: dict[str, Array] = {}
+    first: dict[str, Array] = {}
+    restart, cut = _restarts(part, batch), _cuts(part, batch)
+    if restart is not None:
+        rows[RESTART] = restart
+        wanted |= {f"start {name}" for name, group in groups.items() if group in wrt}
+    if cut is not None:
+        rows[CUT] = cut
+    for way, values in here.items():
+        for group, own in (("parameters", cell.parameters), ("frozen", cell.frozen)):
+            fixed |= {f"{way}{key}": values[group][part.prefix + key] for key in own}
+        for name, state in start_states(cell).items():
+            fixed[f"{way}start {name}"] = (
+                values[groups[name]][starts[name]] if name in starts else np.zeros_like(state) if way else state
+            )
+            value = np.reshape(values["initial"][part.prefix + name], (layout.batch, *state.shape))
+            first[f"{way}{name}"] = layout.sorted(value)
+        for name in cell.anatomy.feeds:
+            packed = batch.pack(values[name])
+            rows[f"{way}{name}"] = packed[layout.turned] if part.backward else packed
+    masks = draw_noises(cell, layout.time, batch.inputs.batch, batch.rng)
+    rows |= {name: batch.pack(mask) for name, mask in masks.items()}
+    along = frozenset(wanted) if "v " in here else None
+    variant = Variant(restart is not None, cut is not None, frozenset(wanted), along)
+    return PartRun(part, programs_of(cell), variant, layout, batch.segments, fixed, rows, first)
+
+
+def _restarts(part: Part, batch: Batch) -> Array | None:
+    """The rows (rows, 1) before which the states of `part` start anew."""
+    resets = batch.inputs.resets
+    if resets is None or not resets.any() or not part.cell.anatomy.states:
+        return None
+    if not part.backward:
+        return batch.pack(resets)[:, None]
+    # A border before step t is, seen from the other side, before step t - 1.
+    later = np.concatenate([resets[1:], np.zeros_like(resets[:1])])
+    return batch.pack(later)[batch.layout.turned][:, None]
+
+
+def _cuts(part: Part, batch: Batch) -> Array | None:
+    """The rows (rows, 1) through whose states no gradient goes back."""
+    steps = batch.layout.steps
+    if batch.truncate is None or batch.truncate >= len(steps) or not part.cell.anatomy.states:
+        return None
+    time = np.repeat(np.arange(len(steps)), [b - a for a, b in steps])
+    cut: Array = ((time % batch.truncate == 0) & (time > 0))[:, None]
+    return cut

@@ -1,0 +1,143 @@
+"""Structures that `wrt` chooses from: the point at which a model is derived, a direction, a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nanolstm.errors import InputError, nearest
+from nanolstm.gradient.batch import Batch
+from nanolstm.inputs import numbers
+from nanolstm.language.functions import Array
+from nanolstm.language.stepping import start_states
+
+if TYPE_CHECKING:
+    from nanolstm.gradient.run import ModelRun
+    from nanolstm.sequence import Sequence
+
+Structure = dict[str, Any]
+"""What a gradient is by several: "parameters", "frozen" and "initial" by name, "x" and feeds as arrays."""
+
+
+def point(model: Sequence, batch: Batch) -> Structure:
+    """Everything that a gradient can be taken by, as it is: the structure that `wrt` chooses from.
+
+    "parameters" and "frozen" by name, "x" and each feed as (T, *batch, size), "initial" by name as (*batch, ...).
+    """
+    initial = {}
+    for part in model.parts():
+        starts = start_states(part.cell) | model.starts_of(part)
+        for name, value in starts.items():
+            state = batch.initial.get(part.prefix + name)
+            repeated = np.broadcast_to(value, (*batch.inputs.batch, *value.shape))
+            initial[part.prefix + name] = repeated if state is None else state
+    parameters, frozen = dict(model.parameters), dict(model.frozen)
+    return {"parameters": parameters, "frozen": frozen, "x": batch.inputs.x, "initial": initial, **batch.inputs.feeds}
+
+
+def names_of(model: Sequence, wrt: str | Iterable[str]) -> list[str]:
+    """The names in `wrt`.
+
+    Raises:
+        InputError: one of them is none.
+    """
+    known = ["parameters", "frozen", "x", "initial", *model.feeds()]
+    if not isinstance(wrt, str | list | tuple | set | frozenset):
+        raise InputError(f"wrt={wrt!r}: expected one of {', '.join(known)}, or a tuple of them")
+    names = [wrt] if isinstance(wrt, str) else list(wrt)
+    for name in names:
+        if name in model.states():
+            raise InputError(f"wrt={wrt!r}: {name!r} is a state; write 'initial', and take [{name!r}] of the answer")
+        if name in model.parameters:
+            raise InputError(f"wrt={wrt!r}: write 'parameters', and take [{name!r}] of the answer")
+        if name not in known:
+            raise InputError(f"wrt={wrt!r}: no {name!r}; {nearest(str(name), known, 'a gradient can be taken by')}")
+    if not names:
+        raise InputError(f"wrt={wrt!r}: expected at least one of {', '.join(known)}")
+    return names
+
+
+def completed(model: Sequence, batch: Batch, wrt: str | Iterable[str], direction: Any) -> Structure:
+    """`direction`, which has the structure of a gradient by `wrt`, as a whole one: 0 where it says nothing.
+
+    Raises:
+        InputError: a name that is not in the gradient, a wrong shape, something that is no array of numbers.
+    """
+    names = names_of(model, wrt)
+    given = {names[0]: direction} if isinstance(wrt, str) else direction
+    if not isinstance(given, Mapping):
+        raise InputError(f"direction is a {type(given).__name__}; expected a mapping with {', '.join(names)}")
+    whole: Structure = {
+        group: {name: np.zeros_like(v) for name, v in value.items()}
+        if isinstance(value, dict)
+        else np.zeros_like(value)
+        for group, value in point(model, batch).items()
+    }
+    for group, value in given.items():
+        if group not in names:
+            raise InputError(f"direction has {group!r}, which is not in wrt: {nearest(str(group), names)}")
+        if isinstance(whole[group], dict):
+            if not isinstance(value, Mapping):
+                raise InputError(
+                    f"direction of {group} is a {type(value).__name__}; expected a mapping of arrays by name"
+                )
+            for name, array in value.items():
+                if name not in whole[group]:
+                    raise InputError(f"direction has no place for {name!r}: {nearest(str(name), whole[group], group)}")
+                _put(whole[group][name], array, f"direction[{name!r}]")
+        else:
+            shown = np.swapaxes(whole[group], 0, 1) if batch.inputs.batch else whole[group]
+            shown = shown[..., 0] if group in batch.bare else shown
+            _put(shown, value, f"direction of {group}")
+    for part in model.parts():
+        for name, key in model.learned_starts(part).items():
+            if part.prefix + name not in batch.initial:
+                whole["initial"][part.prefix + name] += whole["parameters" if key in model.parameters else "frozen"][
+                    key
+                ]
+    return whole
+
+
+def _put(place: Array, value: Any, name: str) -> None:
+    array = numbers(value, name, place.dtype)
+    if array.shape != place.shape:
+        raise InputError(f"{name} has shape {array.shape}; expected {place.shape}")
+    place[...] = array
+
+
+def gathered(model: Sequence, run: ModelRun, answers: list[list[Structure]], wrt: str | Iterable[str], way: str) -> Any:
+    """The gradient by `wrt` of what the parts answered; `way` is "d ", or "v d " for its tangent."""
+    found: Structure = {
+        group: {key: np.zeros_like(value) for key, value in values.items()}
+        for group, values in (("parameters", model.parameters), ("frozen", model.frozen))
+    }
+    found |= {"initial": {}, **dict.fromkeys(model.feeds(), 0.0)}
+    batch = run.batch
+    for level, parts in zip(run.levels, answers, strict=True):
+        for own, answer in zip(level, parts, strict=True):
+            part = own.part
+            for group, keys in (("parameters", part.cell.parameters), ("frozen", part.cell.frozen)):
+                for key in keys:  # added to zeros: two parameters may have one and the same gradient
+                    found[group][part.prefix + key] += answer.get(f"{way}{key}", 0.0)
+            for name in part.cell.anatomy.states:
+                shape = (*batch.inputs.batch, *part.cell.anatomy.states[name].shape)
+                found["initial"][part.prefix + name] = np.array(answer[f"{way}{name}"]).reshape(shape)
+            for name in part.cell.anatomy.feeds:
+                if f"{way}{name}" in answer:
+                    found[name] = found[name] + answer[f"{way}{name}"]
+    for level, parts in zip(run.levels, answers, strict=True):
+        for own, answer in zip(level, parts, strict=True):
+            for name, key in model.learned_starts(own.part).items():
+                total = found["parameters" if key in model.parameters else "frozen"][key]
+                total += answer.get(f"{way}start {name}", 0.0)
+                if own.part.prefix + name not in batch.initial:
+                    total += answer[f"{way}{name}"].sum(axis=0)
+    if f"{way}x" in answers[0][0]:
+        found["x"] = sum(answer[f"{way}x"] for answer in answers[0])
+    names = names_of(model, wrt)
+    rows = {"x", *model.feeds()}
+    result = {name: batch.unpack(found[name]) if name in rows else found[name] for name in names}
+    result |= {name: result[name][..., 0] for name in batch.bare & result.keys()}
+    return result[names[0]] if isinstance(wrt, str) else result
