@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Several
 from typing import Any, Literal, overload
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from nanolstm import eager
 from nanolstm.errors import InputError
+from nanolstm.gradient.model import Derivable
 from nanolstm.inputs import Inputs, check_initial, check_inputs
 from nanolstm.language.anatomy import FeedAnatomy, StateAnatomy
 from nanolstm.language.cell import Cell
@@ -60,7 +61,7 @@ def _cells(value: Cell | Several[Cell]) -> tuple[Cell, ...]:
 
 
 @attrs.define(slots=False, eq=False, on_setattr=attrs.setters.frozen)
-class Sequence:
+class Sequence(Derivable):
     """A cell over time, or a stack of cells: from x (T, M) to y (T, N), from x (B, T, M) to y (B, T, N).
 
     ```python
@@ -240,193 +241,6 @@ class Sequence:
     ) -> Recording:
         """Run over `x` and keep every gate, state and local variable of the step; arguments as for calling."""
         return self._run(x, lengths, resets, initial, rng, feeds, record=True)
-
-    def value_and_grad(
-        self,
-        x: Any,
-        target: Any,
-        *,
-        loss: str | Callable[..., Any] = "rmse",
-        wrt: str | Iterable[str] = "parameters",
-        lengths: Any = None,
-        resets: Any = None,
-        initial: Mapping[str, Any] | None = None,
-        truncate: int | None = None,
-        checkpoint_every: int | None = None,
-        rng: int | RandomSource | None = None,
-        **feeds: Any,
-    ) -> tuple[float, Any]:
-        """The loss over `x`, and its exact gradient.
-
-        ```python
-        import numpy as np
-        import nanolstm as nl
-
-        model = nl.Sequence(nl.cells.ToyLSTM(inputs=2, hidden=3, rng=0))
-        value, grads = model.value_and_grad(np.zeros((100, 2)), np.ones((100, 1)), loss="rmse")
-        grads["forget.W"].shape                                # (3, 3): the names of model.parameters
-        value, grads = model.value_and_grad(np.zeros((100, 2)), np.ones((100, 1)), wrt=("x", "initial"))
-        grads["x"].shape, grads["initial"]["h"].shape          # (100, 2), (3,)
-        ```
-
-        Args:
-            x: (T, M) or (B, T, M), as for calling.
-            target: what the loss compares y with: its shape, or without the last axis where that is 1, or what the loss
-                says (classes, fewer columns). Steps beyond a sequence's length do not count.
-            loss: `"name"` or `"name(key=value)"` of a registered loss, or a function of (prediction, target).
-            wrt: what the gradient is taken by: "parameters", "frozen", "x", "initial" (the first states), the name of a
-                feed; or several of them.
-            lengths: as for calling.
-            resets: as for calling; no gradient goes back through a reset.
-            initial: as for calling.
-            truncate: truncated backpropagation through time: no gradient goes from step k, 2k, ... to the state before
-                it, while the state itself goes on. Counted in each cell's own direction.
-            checkpoint_every: keep what the backward pass needs for so many steps at a time, and run the others twice;
-                with about sqrt(T) the memory for it grows with sqrt(T). The gradient is the same.
-            rng: draws the random masks of cells that have `noise`; without it each is its mean.
-            feeds: as for calling.
-
-        Returns:
-            (value, gradient). By "parameters" and "frozen" the gradient is a dict with the names of `.parameters` and
-            `.frozen`; by "initial" one with the names of the states, each (B, ...); by "x" and feeds an array of their
-            shape (by a feed that is one number, one for each step). By several it is a dict of these.
-
-        Raises:
-            InputError: as for calling; a target that does not fit, a `wrt` that is none.
-            TraceError: the step or the loss does something of which no derivative can be taken; the text says where.
-        """
-        from nanolstm.gradient import model as of_model
-
-        return of_model.value_and_grad(
-            self,
-            x,
-            target,
-            loss,
-            wrt,
-            lengths=lengths,
-            resets=resets,
-            initial=initial,
-            truncate=truncate,
-            checkpoint_every=checkpoint_every,
-            rng=rng,
-            feeds=feeds,
-        )
-
-    def jvp(
-        self,
-        x: Any,
-        direction: Any,
-        target: Any = None,
-        *,
-        loss: str | Callable[..., Any] | None = None,
-        wrt: str | Iterable[str] = "parameters",
-        lengths: Any = None,
-        resets: Any = None,
-        initial: Mapping[str, Any] | None = None,
-        truncate: int | None = None,
-        checkpoint_every: int | None = None,
-        rng: int | RandomSource | None = None,
-        **feeds: Any,
-    ) -> tuple[Any, Any]:
-        """The output, or the loss, and its derivative in a direction (a Jacobian-vector product), in one forward pass.
-
-        Args:
-            x: as for `value_and_grad`.
-            direction: how what `wrt` names changes, with the structure of a gradient by it; what is left out stays. A
-                first state that is a parameter moves with that parameter, and by "initial" in addition.
-            target: if given, the loss is derived and not the output.
-            loss: as for `value_and_grad`; goes with `target`.
-            wrt: as for `value_and_grad`.
-            lengths: as for calling.
-            resets: as for calling.
-            initial: as for calling.
-            truncate: as for `value_and_grad`; the derivative stops where the gradient does.
-            checkpoint_every: as for `value_and_grad`.
-            rng: as for calling.
-            feeds: as for calling.
-
-        Returns:
-            (y, dy), each of the shape of y; with `target`, (value, derivative), two numbers.
-
-        Raises:
-            InputError: as for `value_and_grad`; a direction that does not fit what `wrt` names.
-            TraceError: as for `value_and_grad`.
-        """
-        from nanolstm.gradient import model as of_model
-
-        return of_model.jvp(
-            self,
-            x,
-            direction,
-            target,
-            loss,
-            wrt,
-            lengths=lengths,
-            resets=resets,
-            initial=initial,
-            truncate=truncate,
-            checkpoint_every=checkpoint_every,
-            rng=rng,
-            feeds=feeds,
-        )
-
-    def hvp(
-        self,
-        x: Any,
-        target: Any,
-        direction: Any,
-        *,
-        loss: str | Callable[..., Any] = "rmse",
-        wrt: str | Iterable[str] = "parameters",
-        lengths: Any = None,
-        resets: Any = None,
-        initial: Mapping[str, Any] | None = None,
-        truncate: int | None = None,
-        checkpoint_every: int | None = None,
-        rng: int | RandomSource | None = None,
-        **feeds: Any,
-    ) -> Any:
-        """The product of the loss's Hessian by `wrt` and a direction: how the gradient changes along it.
-
-        Args:
-            x: as for `value_and_grad`.
-            target: as for `value_and_grad`.
-            direction: with the structure of a gradient by `wrt`; what is left out is 0.
-            loss: as for `value_and_grad`.
-            wrt: as for `value_and_grad`.
-            lengths: as for calling.
-            resets: as for calling.
-            initial: as for calling.
-            truncate: as for `value_and_grad`; the state before a stop counts as a constant here too, as in a double
-                backward pass through it.
-            checkpoint_every: as for `value_and_grad`.
-            rng: as for calling.
-            feeds: as for calling.
-
-        Returns:
-            The product, with the structure of a gradient by `wrt`.
-
-        Raises:
-            InputError: as for `jvp`.
-            TraceError: as for `value_and_grad`.
-        """
-        from nanolstm.gradient import model as of_model
-
-        return of_model.hvp(
-            self,
-            x,
-            target,
-            direction,
-            loss,
-            wrt,
-            lengths=lengths,
-            resets=resets,
-            initial=initial,
-            truncate=truncate,
-            checkpoint_every=checkpoint_every,
-            rng=rng,
-            feeds=feeds,
-        )
 
     def learned_starts(self, part: Part) -> dict[str, str]:
         """The states of `part` whose start is a parameter, trained or frozen, and its name in the model."""

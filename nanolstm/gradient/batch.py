@@ -52,7 +52,6 @@ class Batch:
 def check_batch(
     model: Sequence,
     x: Any,
-    *,
     lengths: Any,
     resets: Any,
     initial: Mapping[str, Any] | None,
