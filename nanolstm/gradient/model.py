@@ -64,8 +64,9 @@ class Derivable:
             initial: as for calling.
             truncate: truncated backpropagation through time: no gradient goes from step k, 2k, ... to the state before
                 it, while the state itself goes on. Counted in each cell's own direction.
-            checkpoint_every: keep what the backward pass needs for so many steps at a time, and run the others twice;
-                with about sqrt(T) the memory for it grows with sqrt(T). The gradient is the same.
+            checkpoint_every: keep what the backward pass needs of a cell's inside for so many steps at a time, and run
+                the others twice; with about sqrt(T) it grows with sqrt(T). Outputs between cells are kept for all
+                steps. The gradient is the same.
             rng: draws the random masks of cells that have `noise`; without it each is its mean.
             feeds: as for calling.
 
