@@ -16,6 +16,7 @@ import nanolstm as nl
 from nanolstm import Array, Cell, Gate, feed, gate, noise, param, sigmoid, traced
 from nanolstm.cells import ToyLSTM
 from nanolstm.errors import InputError
+from nanolstm.testing import check_cell
 
 B, T = 3, 7
 
@@ -887,3 +888,8 @@ def test_one_column_has_no_classes():
     x, _ = data(model)
     with pytest.raises(InputError, match="a column for each class"):
         model.value_and_grad(x, np.zeros((B, T, 1), int), loss="cross_entropy")
+
+
+def test_a_parameter_in_which_a_state_starts_is_not_trained_in_vain():
+    check_cell(Timed)
+    assert nl.check(Timed).unread == ()

@@ -9,8 +9,8 @@ import numpy as np
 
 from nanolstm.compile.programs import Variant
 from nanolstm.gradient.batch import Batch, check_batch
-from nanolstm.gradient.run import start
-from nanolstm.gradient.structure import Structure, completed, gathered, names_of
+from nanolstm.gradient.run import gathered, start
+from nanolstm.gradient.structure import Structure, completed, names_of
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource
 from nanolstm.losses import Loss

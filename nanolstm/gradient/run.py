@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -12,7 +12,7 @@ from nanolstm.compile.programs import CUT, RESTART, Variant
 from nanolstm.eager import draw_noises
 from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.part import PartRun
-from nanolstm.gradient.structure import Structure, point
+from nanolstm.gradient.structure import Structure, group_of, names_of, point
 from nanolstm.language.functions import Array
 from nanolstm.language.stepping import start_states
 from nanolstm.traced import programs_of
@@ -74,7 +74,7 @@ def _part_run(
     model: Sequence, part: Part, batch: Batch, wrt: set[str], here: Mapping[str, Structure], *, lowest: bool
 ) -> PartRun:
     cell, layout, starts = part.cell, batch.layout, model.learned_starts(part)
-    groups = {name: "parameters" if key in model.parameters else "frozen" for name, key in starts.items()}
+    groups = {name: group_of(model, key) for name, key in starts.items()}
     wanted = {key for key in cell.parameters if "parameters" in wrt} | {key for key in cell.frozen if "frozen" in wrt}
     wanted |= (wrt & {"x"} if lowest else {"x"}) | (wrt & set(cell.anatomy.feeds))
     fixed: dict[str, Array] = {}
@@ -125,3 +125,39 @@ def _cuts(part: Part, batch: Batch) -> Array | None:
     time = np.repeat(np.arange(len(steps)), [b - a for a, b in steps])
     cut: Array = ((time % batch.truncate == 0) & (time > 0))[:, None]
     return cut
+
+
+def gathered(model: Sequence, run: ModelRun, answers: list[list[Structure]], wrt: str | Iterable[str], way: str) -> Any:
+    """The gradient by `wrt` of what the parts answered; `way` is "d ", or "v d " for its tangent."""
+    found: Structure = {
+        group: {key: np.zeros_like(value) for key, value in values.items()}
+        for group, values in (("parameters", model.parameters), ("frozen", model.frozen))
+    }
+    found |= {"initial": {}, **dict.fromkeys(model.feeds(), 0.0)}
+    batch = run.batch
+    for level, parts in zip(run.levels, answers, strict=True):
+        for own, answer in zip(level, parts, strict=True):
+            part = own.part
+            for group, keys in (("parameters", part.cell.parameters), ("frozen", part.cell.frozen)):
+                for key in keys:  # added to zeros: two parameters may have one and the same gradient
+                    found[group][part.prefix + key] += answer.get(f"{way}{key}", 0.0)
+            for name in part.cell.anatomy.states:
+                shape = (*batch.inputs.batch, *part.cell.anatomy.states[name].shape)
+                found["initial"][part.prefix + name] = np.array(answer[f"{way}{name}"]).reshape(shape)
+            for name in part.cell.anatomy.feeds:
+                if f"{way}{name}" in answer:
+                    found[name] = found[name] + answer[f"{way}{name}"]
+    for level, parts in zip(run.levels, answers, strict=True):
+        for own, answer in zip(level, parts, strict=True):
+            for name, key in model.learned_starts(own.part).items():
+                total = found[group_of(model, key)][key]
+                total += answer.get(f"{way}start {name}", 0.0)
+                if own.part.prefix + name not in batch.initial:
+                    total += answer[f"{way}{name}"].sum(axis=0)
+    if f"{way}x" in answers[0][0]:
+        found["x"] = sum(answer[f"{way}x"] for answer in answers[0])
+    names = names_of(model, wrt)
+    rows = {"x", *model.feeds()}
+    result = {name: batch.unpack(found[name]) if name in rows else found[name] for name in names}
+    result |= {name: result[name][..., 0] for name in batch.bare & result.keys()}
+    return result[names[0]] if isinstance(wrt, str) else result

@@ -14,7 +14,6 @@ from nanolstm.language.functions import Array
 from nanolstm.language.stepping import start_states
 
 if TYPE_CHECKING:
-    from nanolstm.gradient.run import ModelRun
     from nanolstm.sequence import Sequence
 
 Structure = dict[str, Any]
@@ -35,6 +34,11 @@ def point(model: Sequence, batch: Batch) -> Structure:
             initial[part.prefix + name] = repeated if state is None else state
     parameters, frozen = dict(model.parameters), dict(model.frozen)
     return {"parameters": parameters, "frozen": frozen, "x": batch.inputs.x, "initial": initial, **batch.inputs.feeds}
+
+
+def group_of(model: Sequence, key: str) -> str:
+    """Where the parameter `key` stands."""
+    return "parameters" if key in model.parameters else "frozen"
 
 
 def names_of(model: Sequence, wrt: str | Iterable[str]) -> list[str]:
@@ -94,9 +98,7 @@ def completed(model: Sequence, batch: Batch, wrt: str | Iterable[str], direction
     for part in model.parts():
         for name, key in model.learned_starts(part).items():
             if part.prefix + name not in batch.initial:
-                whole["initial"][part.prefix + name] += whole["parameters" if key in model.parameters else "frozen"][
-                    key
-                ]
+                whole["initial"][part.prefix + name] += whole[group_of(model, key)][key]
     return whole
 
 
@@ -105,39 +107,3 @@ def _put(place: Array, value: Any, name: str) -> None:
     if array.shape != place.shape:
         raise InputError(f"{name} has shape {array.shape}; expected {place.shape}")
     place[...] = array
-
-
-def gathered(model: Sequence, run: ModelRun, answers: list[list[Structure]], wrt: str | Iterable[str], way: str) -> Any:
-    """The gradient by `wrt` of what the parts answered; `way` is "d ", or "v d " for its tangent."""
-    found: Structure = {
-        group: {key: np.zeros_like(value) for key, value in values.items()}
-        for group, values in (("parameters", model.parameters), ("frozen", model.frozen))
-    }
-    found |= {"initial": {}, **dict.fromkeys(model.feeds(), 0.0)}
-    batch = run.batch
-    for level, parts in zip(run.levels, answers, strict=True):
-        for own, answer in zip(level, parts, strict=True):
-            part = own.part
-            for group, keys in (("parameters", part.cell.parameters), ("frozen", part.cell.frozen)):
-                for key in keys:  # added to zeros: two parameters may have one and the same gradient
-                    found[group][part.prefix + key] += answer.get(f"{way}{key}", 0.0)
-            for name in part.cell.anatomy.states:
-                shape = (*batch.inputs.batch, *part.cell.anatomy.states[name].shape)
-                found["initial"][part.prefix + name] = np.array(answer[f"{way}{name}"]).reshape(shape)
-            for name in part.cell.anatomy.feeds:
-                if f"{way}{name}" in answer:
-                    found[name] = found[name] + answer[f"{way}{name}"]
-    for level, parts in zip(run.levels, answers, strict=True):
-        for own, answer in zip(level, parts, strict=True):
-            for name, key in model.learned_starts(own.part).items():
-                total = found["parameters" if key in model.parameters else "frozen"][key]
-                total += answer.get(f"{way}start {name}", 0.0)
-                if own.part.prefix + name not in batch.initial:
-                    total += answer[f"{way}{name}"].sum(axis=0)
-    if f"{way}x" in answers[0][0]:
-        found["x"] = sum(answer[f"{way}x"] for answer in answers[0])
-    names = names_of(model, wrt)
-    rows = {"x", *model.feeds()}
-    result = {name: batch.unpack(found[name]) if name in rows else found[name] for name in names}
-    result |= {name: result[name][..., 0] for name in batch.bare & result.keys()}
-    return result[names[0]] if isinstance(wrt, str) else result

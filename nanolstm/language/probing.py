@@ -58,13 +58,14 @@ _HINT = (
 
 
 def unread_parameters(cell: Cell) -> list[str]:
-    """The keys of the parameters that have no influence on a step: nothing changes when they become NaN."""
+    """The keys of the parameters without influence: nothing changes when they become NaN, and no state starts there."""
     x, arguments = _random_step(cell, 2)
     values = {**cell.parameters, **cell.frozen}
+    starts = {part.start for part in cell.anatomy.states.values() if isinstance(part.start, str)}
     with np.errstate(all="ignore"):
         usual = _step(cell.reading(), x, arguments)
         unread = []
-        for key, value in values.items():
+        for key, value in ((key, value) for key, value in values.items() if key not in starts):
             other = _step(cell.reading({**values, key: np.full_like(value, np.nan)}), x, arguments)
             if all(np.array_equal(other[what], usual[what], equal_nan=True) for what in usual):
                 unread.append(key)
