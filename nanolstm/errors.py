@@ -97,6 +97,14 @@ class PluginWarning(UserWarning):
     """A plugin is broken and was left out; the rest goes on."""
 
 
+class KernelError(NanolstmError):
+    """A step that cannot be compiled, or nothing to compile it with."""
+
+
+class KernelWarning(UserWarning):
+    """A step that is not compiled, or not kept compiled: it runs all the same, but more slowly."""
+
+
 class LossError(NanolstmError):
     """A loss fails itself, on arrays that it should be able to take."""
 

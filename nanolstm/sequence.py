@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from nanolstm import eager
+from nanolstm.compile.backend import BACKENDS
 from nanolstm.errors import InputError
 from nanolstm.gradient.model import Derivable
 from nanolstm.inputs import Inputs, check_initial, check_inputs
@@ -107,13 +108,13 @@ class Sequence(Derivable):
     readout: int | None = attrs.field(default=None, kw_only=True)
     learn_initial: bool = attrs.field(default=False, kw_only=True)
     rng: int | RandomSource | None = attrs.field(default=None, repr=False, kw_only=True)
-    backend: Literal["auto", "numpy"] = attrs.field(default="auto", kw_only=True)
+    backend: Literal["auto", "numpy", "numba"] = attrs.field(default="auto", kw_only=True)
     top: Readout | None = attrs.field(init=False, default=None, repr=False)
     _starts: dict[str, Array] = attrs.field(init=False, factory=dict, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        if self.backend not in ("auto", "numpy"):
-            raise InputError(f"backend={self.backend!r}: expected 'auto' or 'numpy'")
+        if self.backend not in BACKENDS:
+            raise InputError(f"backend={self.backend!r}: expected one of {', '.join(map(repr, BACKENDS))}")
         rng = random_source(self._own_rng() if self.rng is None else self.rng)
         if self.backward is not None:
             object.__setattr__(self, "bidirectional", True)

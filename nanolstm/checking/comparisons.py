@@ -99,6 +99,7 @@ def _part_run(run: Run) -> tuple[Any, Any]:
 def _of_values(run: Run) -> Iterator[_Error]:
     """Eager against planned: every gate, state and local variable of the step that both know."""
     from nanolstm.compile.programs import Programs
+    from nanolstm.compile.steps import Steps
     from nanolstm.graph.ops import expand, where
     from nanolstm.traced import trace_step
 
@@ -110,8 +111,8 @@ def _of_values(run: Run) -> Iterator[_Error]:
     graph = attrs.evolve(step.graph, outputs={**step.graph.outputs, **outputs})
     part, batch = _part_run(run)
     given = {**part.fixed, **part.rows, **part.first, "x": batch.pack(batch.inputs.x)}
-    program = Programs(graph, tuple(run.model.cells[0].anatomy.states)).forward(part.variant)
-    answer = program(batch.layout.steps, batch.layout.count, run.model.dtype, given)
+    program = Programs(graph, tuple(run.model.cells[0].anatomy.states)).forward(part.variants[-1])
+    answer = program(Steps(batch.layout.bounds, batch.layout.batch), run.model.dtype, given)
     yield _Error("the output", _apart(batch.unpack(answer["output"]), recorded.y))
     for name in values:
         yield _Error(name, _apart(batch.unpack(answer[f"value {name}"]), recorded[name]))

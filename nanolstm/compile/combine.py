@@ -13,11 +13,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
-from nanolstm.graph.node import Graph, Node, apply, depending_on, in_order
-from nanolstm.graph.ops import contract, sliced
+from nanolstm.graph.node import Graph, Node, Op, apply, apply_op, depending_on, in_order
+from nanolstm.graph.ops import contract, contract_shape, nothing, sliced
 from nanolstm.graph.simplify import simplified
 
 Replacement = dict[Node, Node]
+
+
+def for_kernels(graph: Graph, carried: Mapping[str, str]) -> Graph:
+    """`graph` with its products combined; what is done element by element, a kernel puts into one loop anyway."""
+    names, outputs = list(graph.outputs), list(graph.outputs.values())
+    states = [graph.inputs[name] for name in carried]
+    for rule in (joined_sums, stacked_products, added_products, stacked_gradients, sums_of_joined):
+        outputs = simplified(substituted(outputs, rule(View(outputs, states))))
+    return attrs.evolve(graph, outputs=dict(zip(names, outputs, strict=True)))
 
 
 def combined(graph: Graph, carried: Mapping[str, str]) -> Graph:
@@ -160,7 +169,8 @@ def _joined(nodes: Sequence[Node], axis: int) -> Node:
 def stacked_products(view: View) -> Replacement:
     """Matrices that multiply the same vector become one."""
     found: Replacement = {}
-    products = [node for node in view.nodes if _is_product_with_a_matrix(node)]
+    # What is handed out as it is goes to its own place in memory, and would have to be copied there.
+    products = [node for node in view.nodes if _is_product_with_a_matrix(node) and node not in view.outputs]
     for group in _groups(products, lambda node: node.inputs[0]):
         ordered = sorted(group, key=view.purpose)
         matrix = _joined([_as_rows(node) for node in ordered], -2)
@@ -182,6 +192,50 @@ def joined_sums(view: View) -> Replacement:
                 matrix = _joined([_as_rows(product) for product in products], -1)
                 rest = [term for term in terms if term not in products]
                 found[node] = _chain("add", [*rest, contract(vector, matrix, "k", "jk", "j")])
+    return found
+
+
+PRODUCTS = Op(
+    "products",
+    "",
+    lambda operands, static: contract_shape(operands[:2], static[0]),
+    nothing,
+    nothing,
+)
+"""The sum of several products: operands are vector, matrix, vector, matrix...; static: of each, that of `contract`."""
+
+
+def added_products(view: View) -> Replacement:
+    """Products whose parts are added to each other, part for part, are added up as a whole."""
+
+    def sums(product: Node) -> tuple[tuple[object, Node], ...] | None:
+        """For each part of a product that is read, which it is and the sum that it is a term of."""
+        found = []
+        parts = [product] if product in view.outputs else view.readers[product]
+        if any(part.op.name == "add" for part in parts) and len(parts) == 1:
+            parts = [product]
+        for part in parts:
+            if (part is not product and part.op.name != "slice") or not view.used_once(part):
+                return None
+            top = view.readers[part][0]
+            if top.op.name != "add" or top.shape != part.shape:
+                return None
+            while not view.is_top(top):
+                top = view.readers[top][0]
+            found.append((part.static if part is not product else (), top))
+        return tuple(sorted(found, key=lambda pair: (str(pair[0]), view.place[pair[1]])))
+
+    products = [node for node in view.nodes if _is_product_with_a_matrix(node)]
+    where = {node: parts for node in products if (parts := sums(node))}
+    found: Replacement = {}
+    for group in _groups(where, lambda node: (node.shape, where[node])):
+        operands = [operand for node in group for operand in node.inputs]
+        whole = apply_op(PRODUCTS, operands, tuple(node.static for node in group))
+        for static, top in where[group[0]]:
+            gone = {x for node in group for x in (node, *view.readers[node]) if x is node or x.static == static}
+            rest = [term for term in view.terms(found.get(top, top) if False else top) if term not in gone]
+            part = apply("slice", whole, static=static) if static else whole
+            found[top] = _chain("add", [part, *rest])
     return found
 
 

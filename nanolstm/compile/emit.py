@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -51,7 +51,8 @@ def emit(plan: Plan, target: Target) -> Source:
     Inputs are parameters as they are, values of rows (rows, ...), and first states (batch, ...), longest sequences
     first; outputs are values of rows, last states, and sums over the rows.
     """
-    writer = _Writer(plan, target, identifiers(plan, target.names))
+    nodes = [*plan.graph.inputs.values(), *plan.once, *plan.before, *plan.loop, *plan.after]
+    writer = _Writer(plan, target, identifiers(nodes, {*RESERVED, *target.names}))
     writer.all_rows(plan.once, "once: parameters alone")
     writer.all_rows(plan.before, "before the loop: for all rows at once")
     if plan.in_loop:
@@ -196,13 +197,13 @@ def constant(node: Node) -> str:
     return f"np.array({list(value)}, {kind})" if isinstance(value, tuple) else repr(value)
 
 
-def identifiers(plan: Plan, outside: Collection[str]) -> dict[Node, str]:
+def identifiers(nodes: Iterable[Node], reserved: Collection[str]) -> dict[Node, str]:
     """A variable for each node: the author's word for it, as far as Python and the emitted source allow."""
-    taken, found, count = {*RESERVED, *outside}, {}, 0
-    for node in dict.fromkeys([*plan.graph.inputs.values(), *plan.once, *plan.before, *plan.loop, *plan.after]):
+    taken, found, count = set(reserved), {}, 0
+    for node in dict.fromkeys(nodes):
         count += not node.name
         word = re.sub(r"\W+", "_", node.name).strip("_") or f"t{count}"
-        if word.endswith("_t") or word.startswith(("first_", "last_")):  # which mean something here
+        if word.endswith(("_t", "_r", "_j")) or word.startswith(("first_", "last_", "start_")):  # which mean something
             word = f"own_{word}_"
         name, again = word, 1
         while name in taken or keyword.iskeyword(name):

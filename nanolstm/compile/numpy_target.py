@@ -14,7 +14,9 @@ import numpy as np
 
 from nanolstm.compile.combine import combined
 from nanolstm.compile.emit import Source, emit
+from nanolstm.compile.memory import Memory
 from nanolstm.compile.plan import plan
+from nanolstm.compile.steps import Steps
 from nanolstm.graph.node import Graph, Node
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -64,11 +66,11 @@ class Program:
     function: Callable[..., tuple[Any, ...]]
 
     def __call__(
-        self, steps: Sequence[tuple[int, int]], rows: int, dtype: np.dtype[Any], given: Mapping[str, Any]
+        self, steps: Steps, dtype: np.dtype[Any], given: Mapping[str, Any], memory: Memory | None = None
     ) -> dict[str, Any]:
-        """Its outputs by name, last states as "last h"."""
+        """Its outputs by name, last states as "last h"; its work arrays are all new, whatever `memory` is."""
         with np.errstate(all="ignore"):  # what is not finite is looked for in the results, not in between
-            answer = self.function(steps, rows, dtype, *(given[name] for name in self.source.inputs))
+            answer = self.function(steps.pairs, steps.rows, dtype, *(given[name] for name in self.source.inputs))
         return dict(zip(self.source.outputs, answer, strict=True))
 
 

@@ -15,7 +15,7 @@ from typing import cast
 
 import attrs
 
-from nanolstm.compile.numpy_target import Program, program
+from nanolstm.compile.backend import Runnable, made
 from nanolstm.graph.derive import forward, reverse
 from nanolstm.graph.node import Graph, Node, apply, constant, depending_on, in_order, input_node, replaced
 from nanolstm.graph.ops import expand, reshaped, total, where
@@ -43,12 +43,16 @@ class Variant:
         cuts: whether the gradient stops at rows of the input `CUT`.
         wrt: the inputs whose cotangents are asked for, beside those of the states.
         along: the inputs that change in the direction that is asked for, beside the states; None for no direction.
+        kernel: the dtype of a program that is compiled, or "" for one that NumPy runs. A kernel is told itself at which
+            rows states start anew and gradients stop; its graph says nothing of it, unless the gradient by the start
+            is asked for.
     """
 
     restarts: bool = False
     cuts: bool = False
     wrt: frozenset[str] = frozenset()
     along: frozenset[str] | None = None
+    kernel: str = ""
 
 
 @attrs.frozen(eq=False)
@@ -61,8 +65,8 @@ class Pair:
         kept: the names of what the first hands over to the second, for each row.
     """
 
-    forward: Program
-    backward: Program
+    forward: Runnable
+    backward: Runnable
     kept: tuple[str, ...]
 
 
@@ -77,9 +81,9 @@ class Programs:
 
     graph: Graph
     states: tuple[str, ...] = ()
-    _made: dict[tuple[str, Variant], Program | Pair] = attrs.field(factory=dict, init=False, repr=False)
+    _made: dict[tuple[str, Variant], Runnable | Pair] = attrs.field(factory=dict, init=False, repr=False)
 
-    def forward(self, variant: Variant) -> Program:
+    def forward(self, variant: Variant) -> Runnable:
         """From inputs to outputs and last states; with `variant.along`, to their tangents too."""
         if ("forward", variant) not in self._made:
             graph = self._surrounded(variant)
@@ -93,7 +97,7 @@ class Programs:
             self._made["pair", variant] = self._pair(variant)
         return self._made["pair", variant]  # type: ignore[return-value]
 
-    def joint(self, variant: Variant) -> Program:
+    def joint(self, variant: Variant) -> Runnable:
         """Both in one program, for a graph without states: "d output" is among its inputs, as for the backward one."""
         if ("joint", variant) not in self._made:
             graph, both = self._both(variant)
@@ -127,11 +131,13 @@ class Programs:
             tuple(labels),
         )
 
-    def _program(self, title: str, outputs: Mapping[str, Node], variant: Variant, of: str) -> Program:
+    def _program(self, title: str, outputs: Mapping[str, Node], variant: Variant, of: str) -> Runnable:
         carried = self._carried(variant, of)
         # A state is an input even where nothing reads it.
         idle = {name: input_node(name, outputs[name].shape, lead=True) for name in carried}
-        return program(Graph(title, {**idle, **_inputs(outputs.values())}, outputs), {name: name for name in carried})
+        graph = Graph(title, {**idle, **_inputs(outputs.values())}, outputs)
+        names = {name: name for name in carried}
+        return made(graph, names, variant.kernel, backward=of == "d ")
 
     def _carried(self, variant: Variant, of: str) -> list[str]:
         prefixes = (of,) if variant.along is None else (of, f"v {of}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from nanolstm.compile.memory import Memory
 from nanolstm.errors import InputError
 from nanolstm.gradient.rows import Rows
 from nanolstm.inputs import Inputs, check_initial, check_inputs
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Batch:
     """What a model is run on, checked, and the layout of its rows.
 
-    `bare` are the feeds of width 1 that came without an axis for it.
+    `memory` is a context: at its end, the work arrays of the call go back. `bare` are the feeds of width 1 that came without an axis for it.
     """
 
     inputs: Inputs
@@ -32,6 +33,7 @@ class Batch:
     rng: RandomSource | None
     truncate: int | None
     segments: list[range]
+    memory: Memory = attrs.field(factory=Memory)
 
     def pack(self, array: Array) -> Array:
         """The rows of an array (T, *batch, ...)."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nanolstm.compile.programs import Variant
+from nanolstm.compile.steps import one_step
 from nanolstm.gradient.batch import Batch, check_batch
 from nanolstm.gradient.run import gathered, start
 from nanolstm.gradient.structure import Structure, completed, names_of
@@ -81,9 +82,10 @@ class Derivable:
         """
         model = cast("Sequence", self)
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
-        function, run = find_loss(loss), start(model, batch, set(names_of(model, wrt)))
-        value, cotangents = _loss(function, batch, target, run.ahead(derive=True))
-        return float(value["loss"]), gathered(model, run, run.back(cotangents), wrt, "d ")
+        with batch.memory:
+            function, run = find_loss(loss), start(model, batch, set(names_of(model, wrt)))
+            value, cotangents = _loss(function, batch, target, run.ahead(derive=True))
+            return float(value["loss"]), gathered(model, run, run.back(cotangents), wrt, "d ")
 
     def jvp(
         self,
@@ -127,12 +129,13 @@ class Derivable:
         """
         model = cast("Sequence", self)
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
-        run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
-        ahead = run.ahead(derive=False)
-        if target is None:
-            return batch.unpack(ahead["output"]), batch.unpack(ahead["v output"])
-        value, _ = _loss(find_loss(loss or "rmse"), batch, target, ahead)
-        return float(value["loss"]), float(value["v loss"])
+        with batch.memory:
+            run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
+            ahead = run.ahead(derive=False)
+            if target is None:
+                return batch.unpack(ahead["output"]), batch.unpack(ahead["v output"])
+            value, _ = _loss(find_loss(loss or "rmse"), batch, target, ahead)
+            return float(value["loss"]), float(value["v loss"])
 
     def hvp(
         self,
@@ -176,10 +179,11 @@ class Derivable:
         """
         model = cast("Sequence", self)
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
-        function = find_loss(loss)
-        run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
-        _, cotangents = _loss(function, batch, target, run.ahead(derive=True))
-        return gathered(model, run, run.back(cotangents), wrt, "v d ")
+        with batch.memory:
+            function = find_loss(loss)
+            run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
+            _, cotangents = _loss(function, batch, target, run.ahead(derive=True))
+            return gathered(model, run, run.back(cotangents), wrt, "v d ")
 
 
 def _loss(function: Loss, batch: Batch, target: Any, ahead: Mapping[str, Array]) -> tuple[Structure, dict[str, Array]]:
@@ -194,7 +198,7 @@ def _loss(function: Loss, batch: Batch, target: Any, ahead: Mapping[str, Array])
         along = frozenset({"prediction"})
         given["v prediction"] = batch.unpack(ahead["v output"])[valid]
     variant = Variant(wrt=frozenset({"prediction"}), along=along)
-    answer = programs_of_loss(function, y.shape[-1], y.dtype).joint(variant)((), len(predicted), y.dtype, given)
+    answer = programs_of_loss(function, y.shape[-1], y.dtype).joint(variant)(one_step(len(predicted)), y.dtype, given)
     cotangents = {}
     for way in ("d ",) if along is None else ("d ", "v d "):
         whole = np.zeros_like(y)

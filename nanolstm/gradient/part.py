@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 import numpy as np
 
-from nanolstm.compile.numpy_target import Program
+from nanolstm.compile.backend import Runnable, tell_once
+from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Programs, Variant
+from nanolstm.compile.steps import Steps
+from nanolstm.errors import KernelError
 from nanolstm.gradient.rows import Rows
 from nanolstm.language.functions import Array
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from nanolstm.sequence import Part
 
 Named = Mapping[str, Array]
+_Made = TypeVar("_Made")
 
 
 @attrs.define(eq=False)
@@ -28,22 +32,26 @@ class PartRun:
     Attributes:
         part: the cell and its place.
         programs: those of its step.
-        variant: what they are asked for.
+        variants: what they are asked for: where a kernel cannot be had, the next one.
         layout: which row is what.
         segments: the time steps in pieces; what the backward program needs is there for one piece at a time.
         fixed: parameters and learned starts, and their tangents.
         rows: what there is for each row: x, feeds, masks, tangents, cotangents.
         first: the first states (B, ...), longest sequence first, and their tangents.
+        memory: of the call.
+        strict: whether to raise an error where a kernel cannot be had.
     """
 
     part: Part
     programs: Programs
-    variant: Variant
+    variants: list[Variant]
     layout: Rows
     segments: list[range]
     fixed: dict[str, Array]
     rows: dict[str, Array]
     first: dict[str, Array]
+    memory: Memory
+    strict: bool = False
     _borders: list[dict[str, Array]] = attrs.field(factory=list, init=False)
     _kept: dict[str, Array] = attrs.field(factory=dict, init=False)
 
@@ -55,7 +63,9 @@ class PartRun:
         """
         self.rows |= {name: self._turned(value) for name, value in x.items()}
         at_once = derive and len(self.segments) == 1
-        program = self.programs.pair(self.variant).forward if at_once else self.programs.forward(self.variant)
+        program = self._made(lambda variant: (
+            self.programs.pair(variant).forward if at_once else self.programs.forward(variant)
+        ))
         states, pieces = self.first, []
         self._borders, self._kept = [], {}
         for segment in self.segments:
@@ -73,7 +83,7 @@ class PartRun:
         With a direction, from "v d output" too, and to "v d name".
         """
         self.rows |= {name: self._turned(value) for name, value in cotangents.items()}
-        pair = self.programs.pair(self.variant)
+        pair = self._made(self.programs.pair)
         states = {cotangent(name): np.zeros_like(value) for name, value in self.first.items()}
         pieces: list[dict[str, Array]] = []
         totals: dict[str, Array] = {}
@@ -88,16 +98,27 @@ class PartRun:
         return totals | self._joined(pieces[::-1]) | {n: self.layout.unsorted(value) for n, value in states.items()}
 
     def _run(
-        self, program: Program, segment: range, states: Named, kept: Named | None = None, *, turned: bool = False
+        self, program: Runnable, segment: range, states: Named, kept: Named | None = None, *, turned: bool = False
     ) -> dict[str, Array]:
         """One program over one segment, from its last step to its first if `turned`."""
-        steps, rows = self.layout.steps[segment.start : segment.stop], self.rows
-        begin, end = steps[0][0], steps[-1][1]
+        bounds, rows = self.layout.bounds[segment.start : segment.stop + 1], self.rows
+        begin, end = bounds[[0, -1]].tolist()
         if end - begin < self.layout.count:
-            steps = [(a - begin, b - begin) for a, b in steps]
+            bounds = bounds - begin
             rows = {name: value[begin:end] for name, value in rows.items()}
         given = {**self.fixed, **rows, **states, **(kept or {})}
-        return program(steps[::-1] if turned else steps, end - begin, self.part.cell.dtype, given)
+        return program(Steps(bounds, self.layout.batch, turned), self.part.cell.dtype, given, self.memory)
+
+    def _made(self, make: Callable[[Variant], _Made]) -> _Made:
+        """A program of the first variant of which there is one."""
+        while True:
+            try:
+                return make(self.variants[0])
+            except KernelError as error:
+                if self.strict or len(self.variants) == 1:
+                    raise
+                tell_once(str(error))
+                del self.variants[0]
 
     def _joined(self, pieces: list[dict[str, Array]]) -> dict[str, Array]:
         whole = pieces[0] if len(pieces) == 1 else {n: np.concatenate([p[n] for p in pieces]) for n in pieces[0]}

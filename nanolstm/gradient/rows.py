@@ -44,6 +44,13 @@ class Rows:
         ends = np.cumsum(sizes).tolist()
         return list(zip([0, *ends], ends, strict=False))
 
+    @cached_property
+    def bounds(self) -> Array:
+        """Where the rows of each time step begin, and where the last end: (T + 1,) int64."""
+        if self.lengths is None:
+            return np.arange(0, (self.time + 1) * self.batch, self.batch, dtype=np.int64)
+        return np.array([0, *(b for _, b in self.steps)], np.int64)
+
     @property
     def count(self) -> int:
         """How many rows there are."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from nanolstm.compile.backend import chosen
 from nanolstm.compile.programs import CUT, RESTART, Variant
 from nanolstm.eager import draw_noises
 from nanolstm.gradient.batch import Batch
@@ -101,8 +102,16 @@ def _part_run(
     masks = draw_noises(cell, layout.time, batch.inputs.batch, batch.rng)
     rows |= {name: batch.pack(mask) for name, mask in masks.items()}
     along = frozenset(wanted) if "v " in here else None
-    variant = Variant(restart is not None, cut is not None, frozenset(wanted), along)
-    return PartRun(part, programs_of(cell), variant, layout, batch.segments, fixed, rows, first)
+    backend = chosen(model.backend)
+    variants = [Variant(restart is not None, cut is not None, frozenset(wanted), along)]
+    if backend != "numpy":
+        inside = any(name.startswith("start ") for name in wanted)
+        variants.insert(0, attrs.evolve(variants[0], kernel=cell.dtype.name) if inside else Variant(
+            wrt=frozenset(wanted), along=along, kernel=cell.dtype.name))
+    programs, strict = programs_of(cell), backend == "numba"
+    return PartRun(
+        part, programs, variants, layout, batch.segments, fixed, rows, first, batch.memory, strict
+    )
 
 
 def _restarts(part: Part, batch: Batch) -> Array | None:

@@ -102,9 +102,14 @@ class Node:
 
 def apply(name: str, *operands: Number, static: tuple[Any, ...] = ()) -> Node:
     """The node that is the operation `name` of `operands`; numbers become constants."""
-    op, inputs = OPS[name], tuple(o if isinstance(o, Node) else constant(o) for o in operands)
+    return apply_op(OPS[name], [o if isinstance(o, Node) else constant(o) for o in operands], static)
+
+
+def apply_op(op: Op, operands: Sequence[Node], static: tuple[Any, ...]) -> Node:
+    """The node that is `op` of `operands`; an operation of the table is named, and this is for others."""
+    inputs = tuple(operands)
     # Choosing among masks gives a mask, as does what only puts one in another place.
-    masks = inputs[1:] if name == "where" else () if op.elementwise else inputs[:1]
+    masks = inputs[1:] if op.name == "where" else () if op.elementwise else inputs[:1]
     boolean = op.boolean or (bool(masks) and all(node.boolean for node in masks))
     return Node(op, inputs, static, op.shape(inputs, static), op.lead(inputs, static), boolean)
 

@@ -1,0 +1,69 @@
+"""What a program runs on: kernels that Numba compiles, or NumPy."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+
+from nanolstm.compile.memory import Memory
+from nanolstm.compile.numpy_target import program
+from nanolstm.compile.steps import Steps
+from nanolstm.errors import InputError, KernelError, KernelWarning
+from nanolstm.graph.node import Graph
+
+BACKENDS = ("auto", "numpy", "numba")
+
+
+class Runnable(Protocol):
+    """A program, whatever it runs on."""
+
+    def __call__(
+        self, steps: Steps, dtype: np.dtype[Any], given: Mapping[str, Any], memory: Memory | None = None
+    ) -> dict[str, Any]:
+        """From inputs by name to outputs by name, last states as "last h"; other outputs may be of `memory`."""
+
+
+def made(graph: Graph, carried: Mapping[str, str], kernel: str, *, backward: bool) -> Runnable:
+    """`graph` as a program, in which the input `state` becomes the output `carried[state]` from step to step.
+
+    `kernel` is the dtype of one that is compiled, or "" for NumPy.
+
+    Raises:
+        KernelError: it cannot be compiled; the text says why.
+    """
+    if not kernel:
+        return program(graph, carried)
+    if find_spec("numba") is None:
+        raise KernelError("Numba is not installed; it comes with nanolstm for the versions of Python it is made for")
+    from nanolstm.compile.kernel import compiled_kernel
+
+    return compiled_kernel(graph, carried, kernel, backward=backward)
+
+
+def chosen(backend: str) -> str:
+    """The backend of a model: its own, and for "auto" that of the environment variable NANOLSTM_BACKEND, if any.
+
+    Raises:
+        InputError: it names none.
+    """
+    if backend != "auto":
+        return backend
+    given = os.environ.get("NANOLSTM_BACKEND", "").strip() or "auto"
+    if given not in BACKENDS:
+        raise InputError(f"NANOLSTM_BACKEND={given!r}: expected one of {', '.join(BACKENDS)}")
+    return given
+
+
+_told: set[str] = set()
+
+
+def tell_once(reason: str) -> None:
+    """Warn that NumPy takes over, once for each reason."""
+    if reason not in _told:
+        _told.add(reason)
+        warnings.warn(f"{reason}; NumPy runs it instead, more slowly", KernelWarning, stacklevel=2)

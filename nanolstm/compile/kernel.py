@@ -1,0 +1,154 @@
+"""A program that runs in kernels: what its source calls, on one batch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+import numpy as np
+
+from nanolstm.compile.cache import loaded
+from nanolstm.compile.combine import for_kernels
+from nanolstm.compile.emit import Source
+from nanolstm.compile.memory import Memory
+from nanolstm.compile.numba_target import CUT, RESTART, kernel_source
+from nanolstm.compile.steps import Steps
+from nanolstm.errors import KernelError, one_line
+from nanolstm.graph.node import Graph
+from nanolstm.kernels.products import pack, packed_size, scratch_size
+from nanolstm.kernels.threads import get_num_threads, run_all
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+NONE = np.zeros(0, bool)
+
+WORTH_A_THREAD = 4_000_000
+"""Operations (about 0.3 ms of them) below which another thread costs more than it saves."""
+
+
+@attrs.define(eq=False)
+class Call:
+    """One call of a program: its rows, and the memory that it works in.
+
+    Attributes:
+        restart: for each row, whether states start anew before it; empty where none does.
+        cut: for each row, whether no gradient goes back from it; empty where none does.
+    """
+
+    steps: Steps
+    dtype: np.dtype[Any]
+    memory: Memory
+    restart: Array
+    cut: Array
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.steps.rows
+
+    def state(self, first: Array) -> Array:
+        """A state that goes on from `first`, (batch, width)."""
+        return np.array(first, self.dtype, order="C").reshape(len(first), -1)
+
+    def kept(self, width: int, kind: Any = None) -> Array:
+        """Something of all rows."""
+        return self.memory.take((self.rows, width), kind or self.dtype)
+
+    def given(self, array: Array) -> Array:
+        """An input of all rows, as kernels expect it."""
+        return np.ascontiguousarray(array).reshape(self.rows, -1)
+
+    def vector(self, array: Array) -> Array:
+        """A parameter, as kernels expect it."""
+        return np.ascontiguousarray(array).reshape(-1)
+
+    def pack(self, matrix: Array) -> Array:
+        """A matrix of parameters, as products expect it; of three axes, one for each head."""
+        if matrix.ndim == 2:
+            return pack(matrix, self.memory.take((packed_size(*matrix.shape, self.dtype),), self.dtype))
+        return np.concatenate([pack(head) for head in matrix])
+
+    def of_one_row(self, width: int) -> Array:
+        """Room for something of the row that a thread is at."""
+        return self.memory.take((get_num_threads(), width), self.dtype)
+
+    def of_one_step(self, width: int) -> Array:
+        """Room for something of the step that a thread is at."""
+        return self.memory.take((self.steps.batch, width), self.dtype)
+
+    def loop(self, kernel: Callable[..., None], work: int, *arrays: Array) -> None:
+        """Run the time loop; where there is enough `work` (operations for each row), in slices of the batch."""
+        steps = self.steps
+        borders = self._borders(min(get_num_threads(), 1 + self.rows * work // WORTH_A_THREAD))
+        common = (steps.batch == 1, self.restart, self.cut, *arrays)
+        run_all(
+            [
+                partial(kernel, steps.bounds, p, q, part, *common)
+                for part, (p, q) in enumerate(zip(borders[:-1], borders[1:], strict=True))
+                if p < q
+            ]
+        )
+
+    def _borders(self, parts: int) -> list[int]:
+        """Sequences from each of these to the next have about the same number of steps in all."""
+        size = int(self.steps.bounds[1])
+        parts = max(1, min(parts, size))
+        if self.rows == size * (len(self.steps.bounds) - 1):
+            return [size * part // parts for part in range(parts + 1)]
+        widths = np.diff(self.steps.bounds)
+        lengths = np.cumsum([np.count_nonzero(widths > place) for place in range(size)])
+        inner = np.searchsorted(lengths, lengths[-1] * np.arange(1, parts) / parts, side="right")
+        return [0, *np.maximum.accumulate(np.clip(inner, 1, size)).tolist(), size]
+
+    def sums(self, kernel: Callable[..., None], sizes: Sequence[tuple[int, int]], *arrays: Array) -> None:
+        """Add up over the rows; `sizes` are those of the products that are."""
+        work = sum(2 * m * n for m, n in sizes)
+        parts = max(1, min(get_num_threads(), 1 + self.rows * work // WORTH_A_THREAD))
+        room = max((scratch_size(m, n, self.rows, self.dtype) for m, n in sizes), default=1)
+        scratch = self.memory.take((parts, room), self.dtype)
+        run_all([partial(kernel, self.rows, part, parts, scratch[part], *arrays) for part in range(parts)])
+
+
+@attrs.frozen(eq=False)
+class Kernel:
+    """A graph that runs compiled; called as a `Program` is."""
+
+    source: Source
+    function: Callable[..., tuple[Any, ...]]
+
+    def __call__(
+        self, steps: Steps, dtype: np.dtype[Any], given: Mapping[str, Any], memory: Memory | None = None
+    ) -> dict[str, Any]:
+        """Its outputs by name, last states as "last h"; what is not a state or a sum is of `memory`."""
+        restart, cut = (np.ravel(given.get(name, NONE)) for name in (RESTART, CUT))
+        call = Call(steps, np.dtype(dtype), memory or Memory(), restart, cut)
+        answer = self.function(call, *(given[name] for name in self.source.inputs))
+        return dict(zip(self.source.outputs, answer, strict=True))
+
+
+def compiled_kernel(graph: Graph, carried: Mapping[str, str], dtype: str, *, backward: bool) -> Kernel:
+    """`graph` compiled, in which the input `state` becomes the output `carried[state]` from step to step.
+
+    Raises:
+        KernelError: no kernel can be written, or Numba does not compile it.
+    """
+    try:
+        source = kernel_source(for_kernels(graph, carried), carried, dtype, backward=backward)
+    except NotImplementedError as error:
+        raise KernelError(f"no kernel for {graph.title}: {error}") from error
+    name = re.sub(r"\W+", "_", f"{graph.title} {dtype}").strip("_")
+    try:
+        module = loaded(name, source.text)
+    except Exception as error:  # whatever Numba stumbles over, NumPy runs
+        raise KernelError(f"Numba does not compile {graph.title}: {one_line(error)[:300]}") from error
+    for word in ("steps", "sums"):
+        function = getattr(module, word, None)
+        if hasattr(function, "overloads"):
+            # What Numba calls in the end, without finding out the types of the arguments each time.
+            (result,) = function.overloads.values()
+            setattr(module, f"_{word}", function)
+            setattr(module, word, result.entry_point)
+    return Kernel(source, module.run)

@@ -1,0 +1,294 @@
+"""In which order a step is computed for the rows of one thread: products of matrices, and fused loops between them.
+
+All that is not a product with a matrix of parameters concerns one row alone. It is put into as few loops over features
+as possible, each over one shape: a value that is read at the place where it is computed stays a local variable, and
+only what is read elsewhere, or after the step, is written to memory.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import attrs
+
+from nanolstm.graph.node import Graph, Node, Shape, apply, depending_on, in_order
+
+VIEWS = ("slice", "reshape", "transpose", "expand")
+"""Operations that are another way to read their operand."""
+
+
+@attrs.frozen
+class Task:
+    """Something that is done for each element of a shape.
+
+    `each` computes an elementwise node, `part` puts operand `at` of a concatenation (or the operand of `place`) where
+    it belongs, `blank` fills what is to be added to or placed into, `reduce` and `contract` add up.
+    """
+
+    kind: Literal["each", "part", "blank", "reduce", "contract"]
+    node: Node
+    at: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        """What it loops over."""
+        whole = self.node.inputs[self.at].shape if self.kind in ("part", "reduce") else self.node.shape
+        return bare(whole)
+
+
+@attrs.define(eq=False)
+class Nest:
+    """Tasks in one loop over `shape`; of shape (), no loop."""
+
+    shape: Shape
+    tasks: list[Task] = attrs.field(factory=list)
+
+
+@attrs.define(eq=False)
+class Stage:
+    """Products of all rows, then what is done row by row."""
+
+    products: list[Node] = attrs.field(factory=list)
+    nests: list[Nest] = attrs.field(factory=list)
+
+
+@attrs.frozen(eq=False)
+class Schedule:
+    """What is computed where.
+
+    Attributes:
+        inputs: of the graph, by name.
+        answers: its outputs by name, without new states.
+        states: for each state, by the name of its input, its new value.
+        once: nodes of parameters alone.
+        stages: the step, in order.
+        kept: nodes of the step whose values at all rows are written down.
+        sums: nodes that add up over the rows.
+        after: nodes computed from these.
+        place: where each node of the step is complete: (stage, nest); a product at nest -1.
+        readers: where each is read, and whether element for element.
+        stored: nodes that stand in memory during a step.
+    """
+
+    inputs: Mapping[str, Node]
+    answers: Mapping[str, Node]
+    states: Mapping[str, Node]
+    once: Sequence[Node]
+    stages: Sequence[Stage]
+    kept: Sequence[Node]
+    sums: Sequence[Node]
+    after: Sequence[Node]
+    place: Mapping[Node, tuple[int, int]]
+    readers: Mapping[Node, Sequence[tuple[tuple[int, int], bool]]]
+    stored: frozenset[Node]
+
+
+def bare(shape: Shape) -> Shape:
+    """`shape` without axes of length 1."""
+    return tuple(size for size in shape if size != 1)
+
+
+def is_product(node: Node) -> bool:
+    """Whether it multiplies a vector of each row (or several, or one for each head) with a matrix of parameters."""
+    if node.op.name == "products":
+        return True
+    if node.op.name != "contract" or not node.lead:
+        return False
+    (x, matrix), (left, right, result, _) = node.inputs, node.static
+    if not x.lead or matrix.lead or not left or not right:
+        return False
+    heads = [letter for letter in left if letter in right and letter in result]
+    own = [letter for letter in left if letter not in right]
+    summed = [letter for letter in left if letter in right and letter not in result]
+    new = [letter for letter in right if letter not in left]
+    return (
+        len(summed) == 1
+        and len(new) == 1
+        and len(heads) + len(own) <= 1
+        and list(left) == heads + own + summed
+        and list(result) == heads + own + new
+        and list(right) in ([*heads, *new, *summed], [*heads, *summed, *new])
+    )
+
+
+def is_outer(node: Node) -> bool:
+    """Whether it is a contraction that sums over nothing: element by element, a product."""
+    if node.op.name != "contract":
+        return False
+    left, right, result, _ = node.static
+    return set(left) | set(right) == set(result) and node.lead
+
+
+def origin(node: Node, stored: frozenset[Node]) -> tuple[Node, bool]:
+    """What a view reads in the end, and whether element for element."""
+    aligned = True
+    while node.op.name in VIEWS and node not in stored:
+        operand = node.inputs[0]
+        aligned = aligned and node.op.name in ("reshape", "expand") and bare(node.shape) == bare(operand.shape)
+        node = operand
+    return node, aligned
+
+
+def tasks_of(node: Node) -> list[Task]:
+    """What has to be done for a node that is no product."""
+    if node.op.name == "concat":
+        return [Task("part", node, i) for i in range(len(node.inputs))]
+    if node.op.name == "place":
+        return [Task("blank", node), Task("part", node)]
+    if node.op.name in ("sum", "max"):
+        return [Task("reduce", node)] if not bare(node.shape) else [Task("blank", node), Task("reduce", node)]
+    if node.op.name == "contract" and not is_outer(node):
+        return [Task("blank", node), Task("contract", node)]
+    return [Task("each", node)]
+
+
+def read_by(task: Task) -> Iterator[Node]:
+    """The operands that a task reads."""
+    if task.kind == "part":
+        yield task.node.inputs[task.at]
+    elif task.kind != "blank":
+        yield from task.node.inputs
+
+
+def schedule(graph: Graph, carried: Mapping[str, str], must: frozenset[Node] = frozenset()) -> Schedule:
+    """Order the nodes of `graph`, in which the input `state` becomes the output `carried[state]`.
+
+    `must` are nodes that have to stand in memory, whatever they are.
+
+    Raises:
+        NotImplementedError: a value of all rows goes into a value of one row, as in the gradient of a loss.
+    """
+    answers = {name: as_rows(node) if node.lead else node for name, node in graph.outputs.items()}
+    nodes = in_order(answers.values())
+    with_rows = depending_on([node for node in nodes if node.lead], nodes)
+    sums = [node for node in nodes if not node.lead and any(x.lead for x in node.inputs)]
+    if any(node.lead for node in depending_on(sums, nodes)):
+        raise NotImplementedError("a value of all rows goes into a value of one row")
+    placing = _Placing(must)
+    for node in nodes:
+        if node.lead and node.op.name != "input":
+            placing.add(node)
+    states: dict[str, Node] = {}
+    for state, name in carried.items():
+        new = answers[name]
+        if new in states.values() or not placing.in_place(graph.inputs[state], new):
+            new = placing.at_the_end(new)
+        states[state] = new
+    rows = {name: node for name, node in answers.items() if node.lead and name not in carried.values()}
+    summed = [origin(x, must)[0] for node in sums for x in node.inputs if x.lead]
+    if any(node.op.name == "input" and node.name in carried for node in summed):
+        raise NotImplementedError("a state is added up as it comes in")
+    kept = dict.fromkeys(node for node in [*rows.values(), *summed] if node.op.name != "input")
+    return Schedule(
+        inputs=graph.inputs,
+        answers={name: node for name, node in answers.items() if name not in carried.values()},
+        states=states,
+        once=tuple(n for n in nodes if n not in with_rows and n.op.name not in ("input", "constant")),
+        stages=tuple(placing.stages),
+        kept=tuple(kept),
+        sums=tuple(sums),
+        after=tuple(n for n in nodes if not n.lead and n in with_rows and n not in sums),
+        place=placing.place,
+        readers=placing.readers,
+        stored=frozenset({*placing.stored, *kept, *states.values(), *must}),
+    )
+
+
+def as_rows(node: Node) -> Node:
+    """A value of rows that is computed in the step, and not only handed through or seen otherwise."""
+    given = node.op.name in ("input", "constant") or node.op.name in VIEWS
+    return apply("stop", node) if given else node
+
+
+@attrs.define(eq=False)
+class _Placing:
+    """Finds for one node after the other where it can be computed first.
+
+    Attributes:
+        must: nodes that have to stand in memory whatever they are.
+        place: where each node is complete: (stage, nest), a product at nest -1.
+        first: where its first task is.
+        stored: nodes that are read elsewhere than where they are computed.
+        readers: of each node that was read as it is: where, and whether element for element.
+    """
+
+    must: frozenset[Node]
+    stages: list[Stage] = attrs.field(factory=lambda: [Stage()])
+    place: dict[Node, tuple[int, int]] = attrs.field(factory=dict)
+    first: dict[Node, tuple[int, int]] = attrs.field(factory=dict)
+    stored: set[Node] = attrs.field(factory=set)
+    readers: dict[Node, list[tuple[tuple[int, int], bool]]] = attrs.field(factory=lambda: defaultdict(list))
+
+    def add(self, node: Node) -> None:
+        """Place `node`, whose operands are placed."""
+        if node.op.name in VIEWS and node not in self.must:
+            return
+        if is_product(node):
+            self._product(node)
+            return
+        for task in tasks_of(node):
+            self._put(task)
+
+    def in_place(self, state: Node, new: Node) -> bool:
+        """Whether the new value of a state can be written where the old one stands: whether that is read no more."""
+        first = self.first[new]
+        alone = is_product(new) or len(tasks_of(new)) == 1
+        return all(
+            at < first or (at == first == self.place[new] and aligned and alone and not is_product(new))
+            for at, aligned in self.readers[state]
+        )
+
+    def at_the_end(self, node: Node) -> Node:
+        """A copy of `node` after everything else."""
+        last = len(self.stages) - 1
+        task = Task("each", apply("stop", node))
+        self.stages[last].nests.append(Nest(task.shape, [task]))
+        self.place[task.node] = self.first[task.node] = (last, len(self.stages[last].nests) - 1)
+        self.stored.add(node)
+        return task.node
+
+    def _product(self, node: Node) -> None:
+        vectors = [origin(x, self.must)[0] for x in node.inputs if x.lead]
+        stage = max((self.place[x][0] + 1 for x in vectors if x in self.place), default=0)
+        while len(self.stages) <= stage:
+            self.stages.append(Stage())
+        self.stages[stage].products.append(node)
+        self.place[node] = self.first[node] = (stage, -1)
+        self.stored |= {node, *vectors}
+        for x in vectors:
+            self.readers[x].append(((stage, -1), False))
+
+    def _put(self, task: Task) -> None:
+        at = (0, 0)
+        if task.node in self.place:  # a task of it that comes before this one
+            stage, nest = self.place[task.node]
+            at = (stage, nest if task.kind == "part" and task.at else nest + 1)
+        found: list[tuple[Node, bool]] = []
+        for operand in read_by(task):
+            base, aligned = origin(operand, self.must)
+            aligned = aligned and task.kind != "contract" and bare(base.shape) == task.shape
+            found.append((base, aligned))
+            if base in self.place:
+                stage, nest = self.place[base]
+                together = aligned and nest >= 0 and len(tasks_of(base)) == 1 and base.op.name not in ("sum", "max")
+                at = max(at, (stage, nest if together else nest + 1))
+        stage, nest = at
+        nests = self.stages[stage].nests
+        fits = (i for i in range(nest, len(nests)) if nests[i].shape == task.shape and task.kind != "contract")
+        nest = next((i for i in fits if all(t.kind != "contract" for t in nests[i].tasks)), len(nests))
+        if nest == len(nests):
+            nests.append(Nest(task.shape))
+        nests[nest].tasks.append(task)
+        here = (stage, nest)
+        self.first.setdefault(task.node, here)
+        self.place[task.node] = max(here, self.place.get(task.node, here))
+        if task.kind != "each" and not (task.kind == "reduce" and not bare(task.node.shape)):
+            self.stored.add(task.node)
+        for base, aligned in found:
+            self.readers[base].append((here, aligned))
+            if base in self.place and not (self.place[base] == here and aligned):
+                one = not bare(base.shape) and self.place[base][0] == stage
+                if not one:
+                    self.stored.add(base)

@@ -1,0 +1,425 @@
+"""Matrix products for recurrent kernels: compiled once per machine, called from any compiled function.
+
+A matrix that multiplies many vectors is packed first: cut into panels of a few columns, which a kernel reads from
+beginning to end. Every function here exists as a symbol of the process, so that a caller holds no copy of it; it must
+be imported before a caller is loaded from Numba's cache.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba import cfunc, types
+from numba.core import cgutils
+from numba.core.errors import NumbaTypeError
+from numba.extending import intrinsic
+
+from nanolstm.kernels import lanes
+from nanolstm.kernels.compiled import CAREFUL
+from nanolstm.kernels.lanes import ROWS, VECTORS, aligned, beyond, gather, move, room, strip, tile, transpose, width
+
+DEPTH = 512
+"""How many products are summed before they are added to the result: the panel they read stays in the first cache."""
+
+HEIGHT = 16 * ROWS
+"""How many rows of float32 are taken at a time: they stay in the second cache while all panels pass by."""
+
+FEW = 8
+"""How many rows are packed at a time: lines of the first cache that share a place in it stay until they are used."""
+
+BREADTH = 1024
+"""How many columns of a matrix are packed at a time for sums of products."""
+
+LINE = 64
+WIDEST = lanes.lanes(32)
+
+_SYMBOL = "nanolstm_{}_{}"
+
+
+def _call(name: str, given: list[Any]) -> Any:
+    """How a call of a compiled function is typed and written: an array and the offset after it are one pointer."""
+    pointers = [kind for kind in given if isinstance(kind, (types.Array, types.CPointer))]
+    if any(kind.dtype != pointers[0].dtype or getattr(kind, "layout", "C") != "C" for kind in pointers):
+        raise NumbaTypeError(f"{name} takes contiguous arrays of one dtype, not {', '.join(map(str, pointers))}")
+    symbol = _SYMBOL.format(name, pointers[0].dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        passed = []
+        rest = iter(zip(signature.args, arguments, strict=True))
+        for kind, value in rest:
+            if isinstance(kind, types.Array):
+                data = context.make_array(kind)(context, builder, value).data
+                passed.append(builder.gep(data, [next(rest)[1]]))
+            else:
+                passed.append(value)
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), passed)
+        return context.get_dummy_value()
+
+    return types.void(*(kind if kind in pointers else types.intp for kind in given)), emit
+
+
+@intrinsic
+def product(
+    typing: Any,
+    x: Any,
+    x_at: Any,
+    x_stride: Any,
+    n: Any,
+    packed: Any,
+    packed_at: Any,
+    k: Any,
+    m: Any,
+    y: Any,
+    y_at: Any,
+    y_stride: Any,
+    accumulate: Any,
+) -> Any:
+    """The products of n rows of x with a packed matrix (m, k), written or added to n rows of y.
+
+    Every element is a chain of k fused products and sums in order, cut at the same places whatever n is: a row's
+    result does not depend on the rows beside it.
+    """
+    return _call("product", [x, x_at, x_stride, n, packed, packed_at, k, m, y, y_at, y_stride, accumulate])
+
+
+@intrinsic
+def product_of_one(
+    typing: Any,
+    x: Any,
+    x_at: Any,
+    packed: Any,
+    packed_at: Any,
+    k: Any,
+    m: Any,
+    y: Any,
+    y_at: Any,
+    accumulate: Any,
+) -> Any:
+    """The product of one row with a packed matrix (m, k), sooner than `product` and summed in another order."""
+    return _call("product_of_one", [x, x_at, packed, packed_at, k, m, y, y_at, accumulate])
+
+
+@intrinsic
+def sums_of_products(
+    typing: Any,
+    a: Any,
+    a_at: Any,
+    a_stride: Any,
+    m: Any,
+    b: Any,
+    b_at: Any,
+    b_stride: Any,
+    n: Any,
+    rows: Any,
+    c: Any,
+    c_at: Any,
+    c_stride: Any,
+    part: Any,
+    parts: Any,
+    scratch: Any,
+    scratch_at: Any,
+) -> Any:
+    """One share of c (m, n), the sums over all rows of the products of a's with b's elements, overwriting.
+
+    The order of summation depends on the number of rows alone. Shares can be computed at the same time, each with
+    `scratch_size` elements of memory of its own.
+    """
+    given = [a, a_at, a_stride, m, b, b_at, b_stride, n, rows, c, c_at, c_stride, part, parts, scratch, scratch_at]
+    return _call("sums_of_products", given)
+
+
+@intrinsic
+def _panels(
+    typing: Any,
+    x: Any,
+    x_stride: Any,
+    x_step: Any,
+    n: Any,
+    packed: Any,
+    packed_stride: Any,
+    k: Any,
+    m: Any,
+    y: Any,
+    y_stride: Any,
+    y_step: Any,
+    accumulate: Any,
+) -> Any:
+    return _call("panels", [x, x_stride, x_step, n, packed, packed_stride, k, m, y, y_stride, y_step, accumulate])
+
+
+@intrinsic
+def _panels_of(typing: Any, b: Any, b_stride: Any, k: Any, n: Any, panels: Any, readable: Any) -> Any:
+    return _call("panels_of", [b, b_stride, k, n, panels, readable])
+
+
+@intrinsic
+def _slivers_of(typing: Any, a: Any, a_stride: Any, k: Any, m: Any, slivers: Any) -> Any:
+    return _call("slivers_of", [a, a_stride, k, m, slivers])
+
+
+def _write_panels(
+    x: Any,
+    x_stride: int,
+    x_step: int,
+    n: int,
+    packed: Any,
+    packed_stride: int,
+    k: int,
+    m: int,
+    y: Any,
+    y_stride: int,
+    y_step: int,
+    accumulate: int,
+) -> None:
+    """All rows times all panels; with an `x_step` of 0 the rows of each tile stand packed, one tile after another."""
+    columns = VECTORS * width(x)
+    tiles = (n + ROWS - 1) // ROWS
+    rows = n // max(tiles, 1)
+    higher = n - rows * tiles  # so many tiles have one row more
+    edge = room(y)
+    for first in range(0, m, columns):
+        whole = y_step == 1 and first + columns <= m
+        i = 0
+        for t in range(tiles):
+            count = rows + (t < higher)
+            start, stride, step = beyond(x, i * x_stride), x_stride, x_step
+            if x_step == 0:
+                start, stride, step = beyond(x, i * k), 1, count
+            line = beyond(y, i * y_stride + first * y_step)
+            target = line if whole else edge
+            tile(count, start, stride, step, packed, k, target, y_stride if whole else columns, accumulate * whole)
+            if not whole:
+                for row in range(count):
+                    for j in range(min(columns, m - first)):
+                        place, value = row * y_stride + j * y_step, edge[row * columns + j]
+                        line[place] = line[place] + value if accumulate else value
+            i += count
+        packed = beyond(packed, packed_stride)
+
+
+def _write_product(
+    x: Any, x_stride: int, n: int, packed: Any, k: int, m: int, y: Any, y_stride: int, accumulate: int
+) -> None:
+    """All rows times a packed matrix, in blocks of k and of rows."""
+    columns = VECTORS * width(x)
+    blocks = max(1, (k + DEPTH - 1) // DEPTH)
+    height = HEIGHT * width(x) // WIDEST
+    for block in range(blocks):
+        start, stop = k * block // blocks, k * (block + 1) // blocks
+        add = accumulate or block > 0
+        part = beyond(packed, start * columns)
+        for first in range(0, n, height):
+            count = min(height, n - first)
+            rows, target = beyond(x, first * x_stride + start), beyond(y, first * y_stride)
+            _panels(rows, x_stride, 1, count, part, k * columns, stop - start, m, target, y_stride, 1, add)
+
+
+def _write_product_of_one(x: Any, packed: Any, k: int, m: int, y: Any, accumulate: int) -> None:
+    """One row times a packed matrix, several panels at once."""
+    columns = VECTORS * width(x)
+    edge = room(y)
+    first = 0
+    while first < m:
+        left = (m - first) // columns
+        whole = left > 0
+        group = 4 if left >= 4 else 2 if left >= 2 else 1
+        panel, line = beyond(packed, first * k), beyond(y, first)
+        strip(group, x, panel, k * columns, k, line if whole else edge, accumulate * whole)
+        if not whole:
+            for j in range(m - first):
+                line[j] = line[j] + edge[j] if accumulate else edge[j]
+        first += group * columns
+
+
+def _write_packed(matrix: Any, row_stride: int, column_stride: int, m: int, k: int, packed: Any) -> None:
+    """Pack a matrix (m, k) of any strides: a vector's worth of its rows at a time, k of them after one another."""
+    one = width(matrix)
+    columns = VECTORS * one
+    whole = k - k % one if column_stride == 1 else 0
+    for first in range(0, (m + columns - 1) // columns * columns, one):
+        source, target = (
+            beyond(matrix, first * row_stride),
+            beyond(packed, first // columns * columns * k + first % columns),
+        )
+        there = min(one, max(0, m - first))
+        if there < one:
+            for i in range(k):
+                for j in range(one):
+                    target[i * columns + j] = source[j * row_stride + i * column_stride] if j < there else 0
+        elif row_stride == 1:
+            for i in range(k):
+                move(beyond(source, i * column_stride), beyond(target, i * columns))
+        else:
+            for i in range(0, whole, one):
+                transpose(beyond(source, i), row_stride, beyond(target, i * columns), columns)
+            for i in range(whole, k):
+                for j in range(one):
+                    target[i * columns + j] = source[j * row_stride + i * column_stride]
+
+
+def _write_sums_of_products(
+    a: Any,
+    a_stride: int,
+    m: int,
+    b: Any,
+    b_stride: int,
+    n: int,
+    rows: int,
+    c: Any,
+    c_stride: int,
+    part: int,
+    parts: int,
+    scratch: Any,
+) -> None:
+    """One share of a.T @ b: in blocks of rows, whose part of b and of a is packed before it is multiplied."""
+    columns = VECTORS * width(a)
+    c_step = 1
+    upright = (n + columns - 1) // columns * max(m, 4)  # how long tiles take: fewer rows than four are no faster
+    lying = (m + columns - 1) // columns * max(n, 4)
+    if 4 * lying < 3 * upright:  # then b.T @ a, which is the same transposed
+        a, a_stride, m, b, b_stride, n, c_stride, c_step = b, b_stride, n, a, a_stride, m, 1, c_stride
+    top, bottom, left, right = 0, m, 0, n
+    if m >= n:
+        tiles = (m + ROWS - 1) // ROWS
+        top, bottom = tiles * part // parts * ROWS, min(m, tiles * (part + 1) // parts * ROWS)
+    else:
+        tiles = (n + columns - 1) // columns
+        left, right = tiles * part // parts * columns, min(n, tiles * (part + 1) // parts * columns)
+    height = HEIGHT * width(a) // WIDEST
+    blocks = max(1, (rows + DEPTH - 1) // DEPTH)
+    panels = aligned(scratch)
+    for block in range(blocks):
+        start, stop = rows * block // blocks, rows * (block + 1) // blocks
+        k = stop - start
+        for column in range(left, right, BREADTH):
+            breadth = min(BREADTH, right - column)
+            source = beyond(b, start * b_stride + column)
+            _panels_of(source, b_stride, k, breadth, panels, (rows - start - 1) * b_stride + n - column)
+            slivers = beyond(panels, (breadth + columns - 1) // columns * columns * k)
+            for row in range(top, bottom, height):
+                count = min(height, bottom - row)
+                source = beyond(a, start * a_stride + row)
+                target = beyond(c, row * c_stride + column * c_step)
+                stride, step = 1, a_stride
+                if breadth > columns:  # for a single panel packing would cost as much as the product
+                    _slivers_of(source, a_stride, k, count, slivers)
+                    source, stride, step = slivers, 0, 0
+                _panels(
+                    source, stride, step, count, panels, columns * k, k, breadth, target, c_stride, c_step, block > 0
+                )
+
+
+def _write_panels_of(b: Any, b_stride: int, k: int, n: int, panels: Any, readable: int) -> None:
+    """Pack n columns of b, a few rows at a time; what fills the last panel up is never looked at."""
+    one = width(b)
+    columns = VECTORS * one
+    padded = (n + columns - 1) // columns * columns
+    # So many rows can be read beyond their end, into the next ones.
+    safe = (readable - padded) // max(1, b_stride) + 1 if readable >= padded else 0
+    for r in range(0, k, FEW):
+        few = min(FEW, k - r)
+        for j in range(0, n, columns):
+            whole = j + columns <= n
+            for i in range(r, r + few):
+                source, target = beyond(b, i * b_stride + j), beyond(panels, j * k + i * columns)
+                if whole or i < safe:
+                    move(source, target)
+                    move(beyond(source, one), beyond(target, one))
+                else:
+                    for jj in range(n - j):
+                        target[jj] = source[jj]
+
+
+def _write_slivers_of(a: Any, a_stride: int, k: int, m: int, slivers: Any) -> None:
+    """Pack m columns of a as the rows of tiles, a few of a's rows at a time."""
+    tiles = (m + ROWS - 1) // ROWS
+    rows = m // max(tiles, 1)
+    higher = m - rows * tiles
+    for r in range(0, k, FEW):
+        few = min(FEW, k - r)
+        i = 0
+        for t in range(tiles):
+            count = rows + (t < higher)
+            gather(count, beyond(a, r * a_stride + i), a_stride, few, beyond(slivers, i * k + r * count))
+            i += count
+
+
+def _registered(name: str, function: Any, element: Any) -> int:
+    """The address of a compiled function, which is a symbol of the process from now on."""
+    notes = [note for argument, note in function.__annotations__.items() if argument != "return"]
+    signature = types.void(*(types.CPointer(element) if note == "Any" else types.intp for note in notes))
+    options = {"nogil": True, "_nrt": False, "error_model": "numpy", "fastmath": set(CAREFUL)}
+    function.__qualname__ = f"{name}_{lanes.IDENTITY}"
+    try:
+        made = cfunc(signature, cache=True, **options)(function)
+    except RuntimeError as error:  # no folder that can be written to
+        if "cannot cache" not in str(error):
+            raise
+        made = cfunc(signature, **options)(function)
+    llvmlite.binding.add_symbol(_SYMBOL.format(name, element), made.address)
+    return int(made.address)
+
+
+_ELEMENTS = (types.float32, types.float64)
+_ADDRESSES = {
+    (name, np.dtype(element.name)): _registered(name, function, element)
+    for element in _ELEMENTS
+    for name, function in (
+        ("pack", _write_packed),
+        ("panels", _write_panels),
+        ("panels_of", _write_panels_of),
+        ("slivers_of", _write_slivers_of),
+        ("product", _write_product),
+        ("product_of_one", _write_product_of_one),
+        ("sums_of_products", _write_sums_of_products),
+    )
+}
+_PACK = {
+    dtype: ctypes.CFUNCTYPE(None, *[ctypes.c_ssize_t] * 6)(address)
+    for (name, dtype), address in _ADDRESSES.items()
+    if name == "pack"
+}
+
+
+def _columns(dtype: Any) -> int:
+    return VECTORS * lanes.lanes(np.dtype(dtype).itemsize * 8)
+
+
+def packed_size(m: int, k: int, dtype: Any) -> int:
+    """How many elements the packed form of a matrix (m, k) has."""
+    columns = _columns(dtype)
+    return -(-m // columns) * columns * k
+
+
+def scratch_size(m: int, n: int, rows: int, dtype: Any) -> int:
+    """How many elements of memory each share of `sums_of_products` needs."""
+    columns = _columns(dtype)
+    breadth = max(-(-min(wide, BREADTH) // columns) * columns + min(high, HEIGHT) for high, wide in ((m, n), (n, m)))
+    return breadth * min(rows, DEPTH) + LINE // np.dtype(dtype).itemsize
+
+
+def pack(matrix: np.ndarray[Any, Any], out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
+    """The packed form of a matrix (m, k) of any strides, as a flat array, which begins a line of the cache if new."""
+    write = _PACK.get(matrix.dtype)
+    if write is None or matrix.ndim != 2:
+        raise TypeError(f"pack takes a float32 or float64 matrix, not {matrix.dtype} of shape {matrix.shape}")
+    size = matrix.itemsize
+    if not matrix.flags.aligned or any(stride % size for stride in matrix.strides):
+        matrix = matrix.copy()
+    m, k = matrix.shape
+    count = packed_size(m, k, matrix.dtype)
+    if out is None:
+        room = np.empty(count + LINE // size, matrix.dtype)
+        start = -room.__array_interface__["data"][0] % LINE // size
+        out = room[start : start + count]
+    elif out.dtype != matrix.dtype or out.shape != (count,) or not out.flags.c_contiguous:
+        raise ValueError(f"out must be a contiguous {matrix.dtype} array of shape ({count},)")
+    row_stride, column_stride = matrix.strides
+    source, target = matrix.__array_interface__["data"][0], out.__array_interface__["data"][0]
+    write(source, row_stride // size, column_stride // size, m, k, target)
+    return out
