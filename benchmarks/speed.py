@@ -1,7 +1,7 @@
 """How fast nanolstm is beside PyTorch, JAX and ONNX Runtime: one command prints the whole table.
 
     pip install ".[compare]" jax onnx onnxruntime
-    python benchmarks/speed.py                                   # everything, about 25 minutes on 2 cores
+    python benchmarks/speed.py                                   # everything, about half an hour on 2 cores
     python benchmarks/speed.py --quick                           # whether everything works, not how fast
     python benchmarks/speed.py --only training,forward --dtype float32 --threads 2
     python benchmarks/speed.py --out docs/speed                  # docs/speed.json, docs/speed.md, docs/speed.svg
@@ -45,7 +45,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", type=names, default=list(PARTS), help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--dtype", type=dtypes, default=["float32", "float64"], help="float32,float64")
     parser.add_argument("--threads", type=counts, default=[2, 1], help="how many, for example 2,1")
-    parser.add_argument("--seconds", type=float, help="for an entry, all contestants together (1.5; 0.02 if quick)")
+    parser.add_argument("--seconds", type=float, help="for an entry, all contestants together (1.2; 0.02 if quick)")
     parser.add_argument("--out", type=Path, help="write PATH.json, PATH.md and PATH.svg, after each part")
     parser.add_argument("--resume", action="store_true", help="leave out parts that PATH.json has from these versions")
     given = parser.parse_args()
@@ -88,6 +88,8 @@ def introduce(given: argparse.Namespace) -> None:
     for name in machine.UNWANTED:
         if name in os.environ:
             print(f"{name} is set here; the processes that measure start without it")
+    if (busy := getattr(os, "getloadavg", lambda: (0.0,))()[0]) > 0.5:
+        print(f"others are at work on this machine (load {busy:.1f}): the numbers will not be worth much")
     if given.threads[0] > len(there):
         print(f"{given.threads[0]} threads share {len(there)} cores")
 
@@ -112,7 +114,7 @@ def measure(measured: Measured) -> Measured | None:
 
 def asked(given: argparse.Namespace) -> list[Measured]:
     """What is to be measured."""
-    seconds = given.seconds or (0.02 if given.quick else 1.5)
+    seconds = given.seconds or (0.02 if given.quick else 1.2)
     versions, processor, cores = machine.versions(), machine.processor(), len(machine.cores())
     return [
         Measured(
@@ -132,8 +134,8 @@ def publish(results: Results, out: Path | None) -> None:
     """The page and the picture, from all that there is by now."""
     if out:
         picture = out.with_name(f"{out.name}.svg")
-        draw(results, picture)
-        write(out.with_name(f"{out.name}.md"), page(results, picture.name))
+        drawn = draw(results, picture)
+        write(out.with_name(f"{out.name}.md"), page(results, picture.name if drawn else None))
 
 
 def main() -> int:
@@ -150,9 +152,10 @@ def main() -> int:
         print(f"\n{title}", flush=True)
         measured.date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         if measure(measured):
-            results.keep(measured)
-            publish(results, given.out)
             failed = failed or any(entry.failed for entry in measured.entries)
+            if measured.entries:
+                results.keep(measured)
+                publish(results, given.out)
         else:
             print("  FAILED: see above")
             failed = True

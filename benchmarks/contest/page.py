@@ -21,15 +21,17 @@ process, and medians are compared. Shapes are (B, T, M, H): sequences, steps, in
 """
 
 
-def page(results: Results, picture: str) -> str:
-    """In Markdown; `picture` is the name of its file."""
+def page(results: Results, picture: str | None) -> str:
+    """In Markdown; `picture` is the name of its file, if there is one."""
     parts = [_part(name, list(several)) for name, several in groupby(results, key=lambda m: m.part)]
     return "\n".join(
         [HEAD, _quick(results), _measured_on(results), _picture(results, picture), _goals(results), *parts]
     )
 
 
-def _picture(results: Results, picture: str) -> str:
+def _picture(results: Results, picture: str | None) -> str:
+    if not picture:
+        return ""
     threads = results.most_threads
     return f"![Times of the others over ours, at each shape]({picture})\n\nOn {_threads(threads)}.\n"
 
@@ -69,7 +71,7 @@ def _part(name: str, several: list[Measured]) -> str:
     part = PARTS[name]
     texts = [f"## {part.title}\n", f"{part.about}\n" if part.about else ""]
     for measured in several:
-        texts.append(f"### {part.title}: {_threads(measured.settings.threads)}\n" if not part.once else "")
+        texts.append(f"### {part.title}: {measured.settings.on}\n" if not part.once else "")
         for one in table.of(measured.entries, ratios=part.ratios):
             texts += [table.as_markdown(one), *(f"{e.label} failed: {e.failed}\n" for e in one.entries if e.failed)]
         texts.append(f"{_when(measured)}\n")

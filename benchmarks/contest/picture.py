@@ -23,8 +23,8 @@ Points = dict[str, dict[str, float]]
 """By series, then by shape."""
 
 
-def draw(results: Results, path: Path) -> None:
-    """Write it, if there is anything to show; the ending of `path` says how."""
+def draw(results: Results, path: Path) -> bool:
+    """Write it; the ending of `path` says how. False if there is nothing to show."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -32,7 +32,7 @@ def draw(results: Results, path: Path) -> None:
 
     panels = {title: points for title, points in _panels(results).items() if any(points.values())}
     if not panels:
-        return
+        return False
     style = {"font.size": 12, "svg.fonttype": "none", "svg.hashsalt": "nanolstm", "font.family": "sans-serif"}
     with mpl.rc_context(style):
         shapes = list(dict.fromkeys(s for points in panels.values() for series in points.values() for s in series))
@@ -49,6 +49,7 @@ def draw(results: Results, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
         plt.close(figure)
+    return True
 
 
 def _panels(results: Results) -> dict[str, Points]:
@@ -81,4 +82,4 @@ def _panel(axis: Any, title: str, points: Points, shapes: list[str]) -> None:
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.grid(axis="both", alpha=0.3)
     axis.set_title(title, fontsize=13)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False, fontsize=11)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, frameon=False, fontsize=11)

@@ -17,8 +17,13 @@ def seconds(value: float) -> str:
     """In the unit that reads best."""
     for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "µs")):
         if abs(value) * factor >= 1 or unit == "µs":
-            return f"{value * factor:.3g} {unit}" if value * factor < 1000 else f"{value * factor:.0f} {unit}"
+            return f"{digits(value * factor)} {unit}"
     raise AssertionError
+
+
+def digits(value: float) -> str:
+    """Three of them at least."""
+    return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:.0f}"
 
 
 def quantity(value: float, unit: str) -> str:
@@ -27,7 +32,7 @@ def quantity(value: float, unit: str) -> str:
 
 def times(ratio: float) -> str:
     """Three digits and a multiplication sign."""
-    return (f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.3g}") + " x"
+    return f"{digits(ratio)} x"
 
 
 def number(value: float) -> str:

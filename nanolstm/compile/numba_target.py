@@ -47,8 +47,11 @@ INFIX = {
 LOGICAL = {"mul": "{} & {}", "minimum": "{} & {}", "add": "{} | {}", "maximum": "{} | {}", "stop": "{}"}
 """The same between masks."""
 
+_ON_ARRAYS = r"\b(?=(sigmoid|erf|softplus|placed|contracted)\()"
+"""Functions that bear one name in kernels, for a number, and another in `run`, for arrays."""
+
 FUNCTIONS = {
-    *("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "sqrt", "abs", "sign", "sin", "cos"),
+    *("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "sqrt", "absolute", "sign", "sin", "cos"),
     *("floor", "power", "mod", "logaddexp", "maximum", "minimum"),
 }
 """Those that are: they stand in `nanolstm.kernels.float32` and `float64`."""
@@ -137,6 +140,8 @@ class _Writer:
             "",
             "from nanolstm.kernels.compiled import QUICK, compiled",
         ]
+        if any("on_arrays." in line for line in run):
+            head.insert(-1, "from nanolstm.compile.numpy_target import on_arrays")
         if used:
             head.append(f"from nanolstm.kernels.{self.dtype} import {', '.join(used)}")
         products = sorted(self.used & {"product", "product_of_one", "sums_of_products"})
@@ -303,11 +308,16 @@ class _Writer:
         if in_memory and not (node in self.plan.place and self.plan.place[node] == self.at and node not in self.done):
             return f"{self._row(node)}[{flat(index, node.shape)}]"
         if node.op.name in VIEWS and node not in self.must:
-            operand = node.inputs[0]
-            if node.op.name == "reshape" and (operand.op.name == "input" or operand in self.plan.stored):
-                return f"{self._row(operand)}[{flat(index, node.shape)}]"
-            return self._read(operand, self._seen(node, index))
+            return self._through(node, index)
         raise _MustBeStored(node)
+
+    def _through(self, node: Node, index: Index) -> str:
+        """What a view shows, read where it stands."""
+        operand = node.inputs[0]
+        in_memory = operand.op.name == "input" or operand in self.plan.stored
+        if node.op.name == "reshape" and in_memory and bare(node.shape) != bare(operand.shape):
+            return f"{self._row(operand)}[{flat(index, node.shape)}]"
+        return self._read(operand, self._seen(node, index))
 
     variables: Sequence[str] = ()
     at: tuple[int, int] = (0, 0)
@@ -456,10 +466,7 @@ class _Writer:
             )
             return f"{a} * {b}"
         if name in VIEWS:  # that has to stand in memory
-            operand = node.inputs[0]
-            if name == "reshape" and (operand.op.name == "input" or operand in self.plan.stored):
-                return f"{self._row(operand)}[{flat(index, node.shape)}]"
-            return self._read(operand, self._seen(node, index))
+            return self._through(node, index)
         masks = [x.boolean for x in node.inputs]
         words = []
         for i, x in enumerate(node.inputs):
@@ -471,6 +478,7 @@ class _Writer:
             return LOGICAL[name].format(*words)
         if name in INFIX:
             return INFIX[name].format(*words)
+        name = "absolute" if name == "abs" else name
         if name not in FUNCTIONS:
             raise NotImplementedError(f"no kernel computes {name}")
         self.used.add(name)
@@ -734,7 +742,8 @@ class _Writer:
                 self.line(f"# {about}")
             for node in nodes:
                 words = [constant(x) if x.op.name == "constant" else names[x] for x in node.inputs]
-                self.line(f"{names[node]} = {numpy.value(node, words, 'rows')}")
+                value = numpy.value(node, words, "rows")
+                self.line(f"{names[node]} = {re.sub(_ON_ARRAYS, 'on_arrays.', value)}")
 
         self.line("real, rows, dtype = call.dtype.type, call.rows, call.dtype")
         compute(plan.once, "once: parameters alone")
@@ -792,9 +801,8 @@ class _Writer:
         if name in self.packed:
             matrix, turned = self.packed[name]
             word = self.names[matrix]
-            if len(matrix.shape) == 2:
-                return f"call.pack({word}{'.T' if turned else ''})"
-            return f"call.pack_heads({word}{'.transpose(0, 2, 1)' if turned else ''})"
+            turn = ".T" if len(matrix.shape) == 2 else ".transpose(0, 2, 1)"
+            return f"call.pack({word}{turn if turned else ''})"
         if name in self.vectors:
             node = self.vectors[name]
             return f"call.vector({constant(node) if node.op.name == 'constant' else name})"

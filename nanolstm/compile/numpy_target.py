@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import attrs
@@ -178,3 +179,10 @@ def ended(value: Array, first: Array, steps: Sequence[tuple[int, int]]) -> Array
     for (a, b), (c, d) in pairwise([*steps, (0, 0)]):
         last[d - c : b - a] = value[a + d - c : b]
     return last
+
+
+def __getattr__(name: str) -> Any:
+    """`on_arrays`: the same names for the source of kernels, where they alone mean something for single numbers."""
+    if name == "on_arrays":
+        return SimpleNamespace(**runtime())
+    raise AttributeError(name)

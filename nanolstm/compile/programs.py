@@ -123,7 +123,10 @@ class Programs:
         back = {name: node for name, node in both.items() if name.startswith(BACK)}
         kept = kept_nodes(list(ahead.values()), list(back.values()), {*self._carried(variant, "")})
         labels = _labels(kept, {x.name for x in _inputs(both.values()).values()} | ahead.keys())
-        instead = {node: input_node(label, node.shape, lead=True) for label, node in labels.items()}
+        instead = {
+            node: attrs.evolve(input_node(label, node.shape, lead=True), boolean=node.boolean)
+            for label, node in labels.items()
+        }
         back = dict(zip(back, replaced(list(back.values()), instead), strict=True))
         return Pair(
             self._program(graph.title, {**ahead, **labels}, variant, ""),
@@ -153,10 +156,10 @@ class Programs:
             node = value = inputs[state]
             ones = (1,) * len(node.shape)
             if variant.cuts:
-                cut = inputs.setdefault(CUT, input_node(CUT, (1,), lead=True))
+                cut = inputs.setdefault(CUT, _mask(CUT))
                 value = where(reshaped(cut, ones), apply("stop", value), value)
             if variant.restarts:
-                restart = inputs.setdefault(RESTART, input_node(RESTART, (1,), lead=True))
+                restart = inputs.setdefault(RESTART, _mask(RESTART))
                 inputs[f"start {state}"] = start = input_node(f"start {state}", node.shape, lead=False)
                 value = where(reshaped(restart, ones), start, value)
             entered[node] = value
@@ -206,6 +209,10 @@ def _inputs(outputs: Iterable[Node]) -> dict[str, Node]:
 
 def _simpler(outputs: Mapping[str, Node]) -> dict[str, Node]:
     return dict(zip(outputs, simplified(list(outputs.values())), strict=True))
+
+
+def _mask(name: str) -> Node:
+    return attrs.evolve(input_node(name, (1,), lead=True), boolean=True)
 
 
 def _or_zero(node: Node | None, like: Node) -> Node:

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 from numba import types
-from numba.core.typing import signature
 from numba.extending import intrinsic
 
 Number: TypeAlias = "Scalar | float"
@@ -140,11 +139,8 @@ class Scalar:
     def call(self, name: str, *others: Scalar) -> Scalar:
         """What LLVM's own function of this and of `others` gives."""
         operands = [self.value, *(other.value for other in others)]
-        callee = self.builder.module.declare_intrinsic(f"llvm.{name}", [self.layout.real], None)
-        if len(operands) > 1:
-            callee = self.builder.module.declare_intrinsic(
-                f"llvm.{name}", [self.layout.real], ir.FunctionType(self.layout.real, [self.layout.real] * 2)
-            )
+        kind, function = self.layout.real, ir.FunctionType(self.layout.real, [self.layout.real] * len(operands))
+        callee = self.builder.module.declare_intrinsic(f"llvm.{name}", [kind], function)
         return Scalar(self.builder, self.builder.call(callee, operands, fastmath=FLAGS), self.layout)
 
 
@@ -159,17 +155,17 @@ def emitted(function: Callable[..., Scalar], real: types.Float, conditions: int 
     """A function that compiled code calls with numbers of type `real`, after so many `conditions`."""
     layout = Layout(real.bitwidth)
     parameters = inspect.signature(function).parameters.values()
-    typed = signature(real, *[types.boolean] * conditions, *[real] * (len(parameters) - conditions))
+    typed = real(*[types.boolean] * conditions, *[real] * (len(parameters) - conditions))  # as float32(float32)
 
     def lower(_: Any, builder: ir.IRBuilder, __: Any, operands: list[ir.Value]) -> ir.Value:
         return function(*(Scalar(builder, operand, layout) for operand in operands)).value
 
-    def definition(typingctx: Any, *_: Any) -> Any:
+    def definition(*_: Any) -> Any:
         return typed, lower
 
     definition.__name__ = definition.__qualname__ = function.__name__
     definition.__doc__ = function.__doc__
-    # Numba reads from the signature which operands there are.
-    first = inspect.Parameter("typingctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    definition.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
+    # Numba reads from the signature which operands there are, after one of its own.
+    context = inspect.Parameter("typingctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    definition.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
     return intrinsic(definition)

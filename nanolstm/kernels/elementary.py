@@ -1,10 +1,13 @@
 """The elementary functions without a branch, so that a loop over any of them becomes a loop over vectors.
 
 One text serves both precisions: the tables hold what differs, by width. Their polynomials were fitted by the Remez
-exchange in 60 digits for the least greatest error of the function that they stand in. The methods:
+exchange in 60 digits, for the least greatest error of the function that they stand in. The methods:
 
-- exp, expm1: W. J. Cody and W. Waite, Software Manual for the Elementary Functions (1980), ch. 6. x = k log(2) + r.
-- log, log1p: fdlibm (Sun Microsystems), e_log.c and s_log1p.c, on both sides of sqrt(1/2) by integers as in musl.
+- exp and what is made of it: x = k log(2) + r after W. J. Cody and W. Waite, Software Manual for the Elementary
+  Functions (1980), ch. 6, and exp(r) = (q + r) / (q - r) after fdlibm (Sun Microsystems), e_exp.c. Since r is exact
+  there, tanh, sigmoid and softplus lose little in it, and need no division but their own.
+- log, log1p: t + t^3 P(t^2) with t = 2 f / (2 + f) for 1 + f from sqrt(1/2) to sqrt(2), after fdlibm, e_log.c, split by
+  integers as in musl's log1p.c.
 - erf: in the two pieces that N. Juffa gave in 2016, x + x P(x^2) and 1 - exp(-x - x Q(x)).
 - The error of a sum: D. E. Knuth, The Art of Computer Programming, vol. 2, 4.2.2.
 """
@@ -19,11 +22,18 @@ from nanolstm.kernels.bits import Scalar, select
 LOG_2 = {32: (0.693359375, -2.12194440e-4), 64: (6.93145751953125e-1, 1.42860682030941723212e-6)}
 """In two parts, of which the first times an exponent is exact."""
 
-HALF_TANGENT = {
-    32: ((60.077236, 1.0), (120.15447, 12.012863)),
-    64: ((15131.470901452694, 420.2730825156195, 1.0), (30262.94180290539, 3362.4579819399605, 30.013650141524874)),
+EXP = {
+    32: (2.0, 0.16666625, -0.002766753),
+    64: (
+        2.0,
+        0.16666666666666602,
+        -0.0027777777777014535,
+        6.613756321135506e-05,
+        -1.653390184166026e-06,
+        4.138121741780148e-08,
+    ),
 }
-"""P and Q of r^2, of which P / Q is tanh(r / 2) / r for |r| up to log(2) / 2."""
+"""r (exp(r) + 1) / (exp(r) - 1) of r^2, for |r| up to log(2) / 2."""
 
 LOG = {
     32: (0.08333347, 0.012492977, 0.002333781),
@@ -114,31 +124,11 @@ TINY = {32: 2.0**-26, 64: 2.0**-55}
 
 def polynomial(x: Scalar, coefficients: Sequence[float]) -> Scalar:
     """The sum of `coefficients` times the powers of `x` from 0 on."""
-    import os
-    P = os.environ.get("POLY","0")
-    if P in "012": pass
-    else: P = "0" if len(coefficients) < int(P) else "1"
-    if P=="0":
-        *others, last = coefficients
-        result = x * last + others.pop()
-        for coefficient in reversed(others):
-            result = result * x + coefficient
-        return result
-    if P=="2":
-        y = x*x
-        def h(c):
-            *others, last = c
-            if not others: return last
-            result = y * last + others.pop()
-            for coefficient in reversed(others):
-                result = result * y + coefficient
-            return result
-        return x*h(coefficients[1::2])+h(coefficients[::2])
-    terms = list(coefficients)
-    while len(terms) > 1:
-        terms = [x * b + a for a, b in zip(terms[::2], terms[1::2])] + terms[len(terms)//2*2:]
-        x = x * x
-    return terms[0]
+    *others, last = coefficients
+    result = x * last + others.pop()
+    for coefficient in reversed(others):
+        result = result * x + coefficient
+    return result
 
 
 def with_sign_of(x: Scalar, y: Scalar) -> Scalar:
@@ -152,7 +142,7 @@ def power_of_two(exponent: Scalar) -> Scalar:
 
 
 def reduced(x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
-    """The integer k + 2 bias, k being the nearest to x / log(2), and p and q: (q + p) / (q - p) is exp(x - k log(2))."""
+    """The integer k + 2 bias, where k is nearest to x / log(2), and q and r: (q + r) / (q - r) is exp(x - k log(2))."""
     layout = x.layout
     # Added to it, a number is rounded to an integer, which stands in the last bits.
     shift = 1.5 * 2.0**layout.mantissa
@@ -160,18 +150,14 @@ def reduced(x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
     k = shifted - shift
     high, low = LOG_2[layout.width]
     r = x - k * high - k * low
-    over, under = HALF_TANGENT[layout.width]
-    square = r * r
     biased = shifted.bits - (layout.bits(shift) - 2 * layout.bias)
-    return biased, polynomial(square, over) * r, polynomial(square, under)
+    return biased, polynomial(r * r, EXP[layout.width]), r
 
 
-def fraction_of_exp(x: Scalar) -> tuple[Scalar, Scalar]:
-    """Two numbers of which the first, divided by the second, is exp(x)."""
-    k, p, q = reduced(x)
-    # In two steps, since 2 ** k alone may be beyond the largest number, or below the least.
+def scaled(x: Scalar, k: Scalar) -> Scalar:
+    """`x` times 2 ** (k - 2 bias), in two steps, since the power may be beyond the greatest number or the least."""
     half = k >> 1
-    return (q + p) * power_of_two(half) * power_of_two(k - half), q - p
+    return x * power_of_two(half) * power_of_two(k - half)
 
 
 def below(x: Scalar, bound: float) -> Scalar:
@@ -187,30 +173,32 @@ def above(x: Scalar, bound: float) -> Scalar:
 def exp(x: Scalar) -> Scalar:
     """The exponential."""
     low, high = EXP_BOUNDS[x.layout.width]
-    over, under = fraction_of_exp(above(below(x, high), low))
-    return over / under
+    k, q, r = reduced(above(below(x, high), low))
+    return scaled((q + r) / (q - r), k)
 
 
 def expm1(x: Scalar) -> Scalar:
     """exp(x) - 1, accurate near 0 too."""
-    k, p, q = reduced(above(below(x, EXP_BOUNDS[x.layout.width][1]), -64.0))
-    half = power_of_two(k - (x.layout.bias + 1))  # the whole may be beyond the largest number
-    result = ((half - 0.5) * q + (half + 0.5) * p) / (q - p) * 2.0
+    k, q, r = reduced(above(below(x, EXP_BOUNDS[x.layout.width][1]), -64.0))
+    most = r + r * ((2.0 - q + r) / (q - r))  # 2 r / (q - r), with its error in the lesser part
+    half = power_of_two(k - (x.layout.bias + 1))  # the whole may be beyond the greatest number
+    result = (half * most + (half - 0.5)) * 2.0
     return select(absolute(x) < TINY[x.layout.width], x, result)
 
 
 def tanh(x: Scalar) -> Scalar:
     """The hyperbolic tangent."""
     size = below(absolute(x), TANH_BOUND[x.layout.width])
-    k, p, q = reduced(size + size)
+    k, q, r = reduced(size + size)
     scale = power_of_two(k - x.layout.bias)
-    over = (scale - 1.0) * q + (scale + 1.0) * p
-    return with_sign_of(x, over / ((q - p) * 2.0 + over))
+    over = (scale - 1.0) * q + (scale + 1.0) * r
+    return with_sign_of(x, over / ((q - r) * 2.0 + over))
 
 
 def exp_of_minus(x: Scalar) -> tuple[Scalar, Scalar]:
     """Two numbers of which the first, divided by the second, is exp(-|x|)."""
-    return fraction_of_exp(above(-absolute(x), EXP_BOUNDS[x.layout.width][0]))
+    k, q, r = reduced(above(-absolute(x), EXP_BOUNDS[x.layout.width][0]))
+    return scaled(q + r, k), q - r
 
 
 def sigmoid(x: Scalar) -> Scalar:
@@ -231,7 +219,7 @@ def softplus(x: Scalar) -> Scalar:
 
 
 def logaddexp(a: Scalar, b: Scalar) -> Scalar:
-    """log(exp(a) + exp(b)). Where that is close to 0, its error is that of the greater operand."""
+    """log(exp(a) + exp(b)). Where that is close to 0, it keeps the rounding of the greater operand and of a - b."""
     distance = select(a == b, 0.0, a - b)  # two equal infinite operands have none
     return maximum(a, b) + log_of_one_and(*exp_of_minus(distance))
 
@@ -254,21 +242,20 @@ def logarithm(u: Scalar, error: Scalar | None = None) -> Scalar:
     return k * high + (polynomial(t * t, LOG[layout.width]) * (t * t * t) + k * low + t)
 
 
+def at_the_ends(x: Scalar, u: Scalar, result: Scalar) -> Scalar:
+    """`result`, the logarithm of `u`, but what it is where that is 0, negative, infinite or NaN."""
+    result = select(u < math.inf, result, x)
+    result = select(u == 0.0, -math.inf, result)
+    return select(u < 0.0, math.nan, result)
+
+
 def log(x: Scalar) -> Scalar:
     """The natural logarithm."""
     layout = x.layout
     digits = layout.mantissa + 2
     subnormal = x < 2.0 ** (1 - layout.bias)
     result = logarithm(select(subnormal, x * 2.0**digits, x))
-    result = result - select(subnormal, digits * math.log(2), 0.0)
-    return at_the_ends(x, x, result)
-
-
-def at_the_ends(x: Scalar, u: Scalar, result: Scalar) -> Scalar:
-    """The logarithm `result` of `u`, but what it is of 0, of a negative or infinite number and of NaN."""
-    result = select(u < math.inf, result, x)
-    result = select(u == 0.0, -math.inf, result)
-    return select(u < 0.0, math.nan, result)
+    return at_the_ends(x, x, result - select(subnormal, digits * math.log(2), 0.0))
 
 
 def log1p(x: Scalar) -> Scalar:
@@ -284,7 +271,7 @@ def erf(x: Scalar) -> Scalar:
     width = x.layout.width
     size, (near, most) = absolute(x), ERF_BOUNDS[width]
     within = polynomial(x * x, ERF_NEAR[width]) * x + x
-    t = select(size > most, most, size)
+    t = below(size, most)
     beyond = 1.0 - exp(-(polynomial(t, ERF_FAR[width]) * t + t))
     return select(size < near, within, with_sign_of(x, beyond))
 

@@ -4,6 +4,7 @@ Every function here is an intrinsic, called from compiled code with pointers and
 matrix that is as wide as two vectors; a *tile* is what a few rows and one panel make, held in registers.
 """
 
+# ruff: noqa: ARG001 (an intrinsic names its arguments to be typed; most are written out elsewhere)
 from __future__ import annotations
 
 import hashlib
@@ -37,6 +38,9 @@ VECTORS = 2
 ROWS = 8 if BITS == 512 else 6
 """How many rows a tile has at most: with AVX2 its twelve sums leave four of the sixteen registers to their factors."""
 
+BESIDE = {1: 4, 2: 2, 3: 2}
+"""How many panels a tile of so few rows spans: one alone would have too few sums under way to keep FMA units busy."""
+
 GROUPS = (4, 2, 1)
 """How many panels one row is multiplied with at once; with fewer of them, more sums run side by side along k."""
 
@@ -68,23 +72,22 @@ class _Lanes:
     def scaled(self, count: Any, factor: int) -> Any:
         return self.builder.mul(count, self.integer(factor))
 
-    def load(self, pointer: Any, count: int | None = None) -> Any:
-        vector = self.vector if count is None else ir.VectorType(self.element, count)
-        return self.builder.load(self.builder.bitcast(pointer, vector.as_pointer()), align=self.size)
+    def load(self, pointer: Any) -> Any:
+        return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=self.size)
 
     def store(self, vector: Any, pointer: Any) -> None:
-        self.builder.store(vector, self.builder.bitcast(pointer, vector.type.as_pointer()), align=self.size)
+        self.builder.store(vector, self.builder.bitcast(pointer, self.vector.as_pointer()), align=self.size)
 
     def broadcast(self, pointer: Any) -> Any:
         undefined = ir.Constant(self.vector, ir.Undefined)
         one = self.builder.insert_element(undefined, self.builder.load(pointer), ir.IntType(32)(0))
         return self.builder.shuffle_vector(one, undefined, ir.VectorType(ir.IntType(32), self.count)(None))
 
-    def fetch(self, pointer: Any) -> None:
-        """Have what will be written brought into the cache while sums are under way."""
+    def fetch(self, pointer: Any, *, writing: bool) -> None:
+        """Have what will be read or written brought into the cache while other work is under way."""
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, *[ir.IntType(32)] * 3])
         fetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(fetch, [pointer, *(ir.IntType(32)(flag) for flag in (1, 3, 1))])
+        self.builder.call(fetch, [pointer, *(ir.IntType(32)(flag) for flag in (int(writing), 3, 1))])
 
     def fused(self, a: Any, b: Any, c: Any) -> Any:
         """The sum a * b + c, rounded once where the processor can."""
@@ -180,39 +183,54 @@ def room(typing: Any, pointer: Any) -> Any:
 def tile(
     typing: Any,
     rows: Any,
+    panels: Any,
     x: Any,
     x_stride: Any,
     x_step: Any,
     panel: Any,
+    panel_stride: Any,
     k: Any,
     y: Any,
     y_stride: Any,
     accumulate: Any,
 ) -> Any:
-    """A few rows times a panel: every element is one chain of k products and sums, in order, however many rows."""
+    """A few rows times a panel, or times as many as BESIDE says.
+
+    Every element is one chain of k products and sums, in order, however many rows and panels there are.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         write = _Lanes(context, builder, x.dtype)
-        rows, x_, x_stride, x_step, panel, k, y, y_stride, accumulate = arguments
-        for count in write.cases(rows, tuple(range(1, ROWS + 1))):
-            sums = write.zeros(count * VECTORS)
+        rows, panels, x_, x_stride, x_step, panel, panel_stride, k, y, y_stride, accumulate = arguments
+        shapes = [(count, 1) for count in range(1, ROWS + 1)] + list(BESIDE.items())
+        shape = builder.add(rows, write.scaled(panels, 2 * ROWS))
+        for case in write.cases(shape, tuple(count + 2 * ROWS * group for count, group in shapes)):
+            group, count = divmod(case, 2 * ROWS)
             starts = [write.at(x_, write.scaled(x_stride, row)) for row in range(count)]
+            strips = [write.at(panel, write.scaled(panel_stride, p)) for p in range(group)]
             lines = [write.at(y, write.scaled(y_stride, row)) for row in range(count)]
+            sums = {
+                (row, column): place
+                for row in range(count)
+                for column, place in enumerate(write.zeros(group * VECTORS))
+            }
             for line in lines:
-                write.fetch(line)
+                write.fetch(line, writing=True)
             with write.loop(write.integer(0), k) as i:
-                line = write.at(panel, write.scaled(i, VECTORS * write.count))
-                columns = [write.load(write.at(line, v * write.count)) for v in range(VECTORS)]
-                along = builder.mul(i, x_step)
-                for row, start in enumerate(starts):
-                    factor = write.broadcast(write.at(start, along))
-                    for v, column in enumerate(columns):
-                        write.add_product(sums[row * VECTORS + v], factor, column)
-            write.write(sums, [write.at(line, v * write.count) for line in lines for v in range(VECTORS)], accumulate)
+                along, down = builder.mul(i, x_step), write.scaled(i, VECTORS * write.count)
+                factors = [write.broadcast(write.at(start, along)) for start in starts]
+                for column in range(group * VECTORS):
+                    p, v = divmod(column, VECTORS)
+                    vector = write.load(write.at(write.at(strips[p], down), v * write.count))
+                    for row, factor in enumerate(factors):
+                        write.add_product(sums[row, column], factor, vector)
+            places = [write.at(lines[row], column * write.count) for row, column in sums]
+            write.write(list(sums.values()), places, accumulate)
         return context.get_dummy_value()
 
     integer = types.intp
-    return types.void(integer, x, integer, integer, panel, integer, y, integer, integer), emit
+    kinds = [integer, integer, x, integer, integer, panel, integer, integer, y, integer, integer]
+    return types.void(*kinds), emit
 
 
 @intrinsic
@@ -253,22 +271,6 @@ def strip(typing: Any, panels: Any, x: Any, panel: Any, panel_stride: Any, k: An
 
 
 @intrinsic
-def gather(typing: Any, size: Any, source: Any, stride: Any, count: Any, target: Any) -> Any:
-    """So many short runs of neighbours, `stride` apart, put one behind the other, of at most ROWS."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Lanes(context, builder, source.dtype)
-        size, source_, stride, count, target = arguments
-        for width in write.cases(size, tuple(range(1, ROWS + 1))):
-            with write.loop(write.integer(0), count) as i:
-                run = write.load(write.at(source_, builder.mul(i, stride)), width)
-                write.store(run, write.at(target, write.scaled(i, width)))
-        return context.get_dummy_value()
-
-    return types.void(types.intp, source, types.intp, types.intp, target), emit
-
-
-@intrinsic
 def move(typing: Any, source: Any, target: Any) -> Any:
     """Copy one vector."""
 
@@ -278,6 +280,17 @@ def move(typing: Any, source: Any, target: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(source, target), emit
+
+
+@intrinsic
+def fetch(typing: Any, pointer: Any) -> Any:
+    """Have what is there brought into the cache, if it is memory at all."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _Lanes(context, builder, pointer.dtype).fetch(arguments[0], writing=False)
+        return context.get_dummy_value()
+
+    return types.void(pointer), emit
 
 
 @intrinsic

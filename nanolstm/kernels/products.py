@@ -5,6 +5,7 @@ beginning to end. Every function here exists as a symbol of the process, so that
 be imported before a caller is loaded from Numba's cache.
 """
 
+# ruff: noqa: ARG001 (an intrinsic takes the typing context, which none here needs)
 from __future__ import annotations
 
 import ctypes
@@ -20,7 +21,7 @@ from numba.extending import intrinsic
 
 from nanolstm.kernels import lanes
 from nanolstm.kernels.compiled import CAREFUL
-from nanolstm.kernels.lanes import ROWS, VECTORS, aligned, beyond, gather, move, room, strip, tile, transpose, width
+from nanolstm.kernels.lanes import ROWS, VECTORS, aligned, beyond, fetch, move, room, strip, tile, transpose, width
 
 DEPTH = 512
 """How many products are summed before they are added to the result: the panel they read stays in the first cache."""
@@ -28,8 +29,11 @@ DEPTH = 512
 HEIGHT = 16 * ROWS
 """How many rows of float32 are taken at a time: they stay in the second cache while all panels pass by."""
 
-FEW = 8
-"""How many rows are packed at a time: lines of the first cache that share a place in it stay until they are used."""
+AHEAD = 8
+"""How many rows ahead of those that are packed memory is read."""
+
+STEP = 8
+"""How far apart the rows of slivers lie, so that vectors stored there cross no line of the cache."""
 
 BREADTH = 1024
 """How many columns of a matrix are packed at a time for sums of products."""
@@ -158,8 +162,8 @@ def _panels_of(typing: Any, b: Any, b_stride: Any, k: Any, n: Any, panels: Any, 
 
 
 @intrinsic
-def _slivers_of(typing: Any, a: Any, a_stride: Any, k: Any, m: Any, slivers: Any) -> Any:
-    return _call("slivers_of", [a, a_stride, k, m, slivers])
+def _slivers_of(typing: Any, a: Any, a_stride: Any, k: Any, m: Any, slivers: Any, sliver: Any, readable: Any) -> Any:
+    return _call("slivers_of", [a, a_stride, k, m, slivers, sliver, readable])
 
 
 def _write_panels(
@@ -176,30 +180,35 @@ def _write_panels(
     y_step: int,
     accumulate: int,
 ) -> None:
-    """All rows times all panels; with an `x_step` of 0 the rows of each tile stand packed, one tile after another."""
+    """All rows times all panels; with an `x_step` of 0 the rows of each tile are packed, `x_stride` apart."""
     columns = VECTORS * width(x)
     tiles = (n + ROWS - 1) // ROWS
     rows = n // max(tiles, 1)
     higher = n - rows * tiles  # so many tiles have one row more
+    beside = 4 if n == 1 else 2 if n <= 3 else 1
     edge = room(y)
-    for first in range(0, m, columns):
-        whole = y_step == 1 and first + columns <= m
+    first = 0
+    while first < m:
+        panels = beside if first + (beside - 1) * columns < m else 1
+        breadth = panels * columns
+        whole = y_step == 1 and first + breadth <= m
+        panel = beyond(packed, first // columns * packed_stride)
         i = 0
         for t in range(tiles):
             count = rows + (t < higher)
             start, stride, step = beyond(x, i * x_stride), x_stride, x_step
             if x_step == 0:
-                start, stride, step = beyond(x, i * k), 1, count
+                start, stride, step = beyond(x, t * x_stride), 1, STEP
             line = beyond(y, i * y_stride + first * y_step)
-            target = line if whole else edge
-            tile(count, start, stride, step, packed, k, target, y_stride if whole else columns, accumulate * whole)
+            target, line_stride, add = (line, y_stride, accumulate) if whole else (edge, breadth, 0)
+            tile(count, panels, start, stride, step, panel, packed_stride, k, target, line_stride, add)
             if not whole:
                 for row in range(count):
-                    for j in range(min(columns, m - first)):
-                        place, value = row * y_stride + j * y_step, edge[row * columns + j]
+                    for j in range(min(breadth, m - first)):
+                        place, value = row * y_stride + j * y_step, edge[row * breadth + j]
                         line[place] = line[place] + value if accumulate else value
             i += count
-        packed = beyond(packed, packed_stride)
+        first += breadth
 
 
 def _write_product(
@@ -307,46 +316,51 @@ def _write_sums_of_products(
                 target = beyond(c, row * c_stride + column * c_step)
                 stride, step = 1, a_stride
                 if breadth > columns:  # for a single panel packing would cost as much as the product
-                    _slivers_of(source, a_stride, k, count, slivers)
-                    source, stride, step = slivers, 0, 0
+                    readable = (rows - start - 1) * a_stride + m - row
+                    _slivers_of(source, a_stride, k, count, slivers, STEP * k + STEP, readable)
+                    source, stride, step = slivers, STEP * k + STEP, 0
                 _panels(
                     source, stride, step, count, panels, columns * k, k, breadth, target, c_stride, c_step, block > 0
                 )
 
 
 def _write_panels_of(b: Any, b_stride: int, k: int, n: int, panels: Any, readable: int) -> None:
-    """Pack n columns of b, a few rows at a time; what fills the last panel up is never looked at."""
+    """Pack n columns of b, row by row; what fills the last panel up is never looked at."""
     one = width(b)
     columns = VECTORS * one
     padded = (n + columns - 1) // columns * columns
-    # So many rows can be read beyond their end, into the next ones.
-    safe = (readable - padded) // max(1, b_stride) + 1 if readable >= padded else 0
-    for r in range(0, k, FEW):
-        few = min(FEW, k - r)
-        for j in range(0, n, columns):
-            whole = j + columns <= n
-            for i in range(r, r + few):
-                source, target = beyond(b, i * b_stride + j), beyond(panels, j * k + i * columns)
-                if whole or i < safe:
-                    move(source, target)
-                    move(beyond(source, one), beyond(target, one))
-                else:
-                    for jj in range(n - j):
-                        target[jj] = source[jj]
+    for r in range(k):
+        source, target = beyond(b, r * b_stride), beyond(panels, r * columns)
+        safe = r * b_stride + padded <= readable  # beyond a row's end lies the next one
+        for j in range(0, padded if safe else n - n % columns, columns):
+            move(beyond(source, j), beyond(target, j * k))
+            move(beyond(source, j + one), beyond(target, j * k + one))
+        if not safe:
+            for j in range(n - n % columns, n):
+                target[j // columns * columns * k + j % columns] = source[j]
 
 
-def _write_slivers_of(a: Any, a_stride: int, k: int, m: int, slivers: Any) -> None:
-    """Pack m columns of a as the rows of tiles, a few of a's rows at a time."""
+def _write_slivers_of(a: Any, a_stride: int, k: int, m: int, slivers: Any, sliver: int, readable: int) -> None:
+    """Pack m columns of a as the rows of tiles, `sliver` apart; what is copied beyond them is never looked at."""
+    one = width(a)
     tiles = (m + ROWS - 1) // ROWS
     rows = m // max(tiles, 1)
     higher = m - rows * tiles
-    for r in range(0, k, FEW):
-        few = min(FEW, k - r)
-        i = 0
+    for r in range(k):
+        source, target = beyond(a, r * a_stride), beyond(slivers, r * STEP)
+        safe = r * a_stride + m + STEP + one <= readable
         for t in range(tiles):
-            count = rows + (t < higher)
-            gather(count, beyond(a, r * a_stride + i), a_stride, few, beyond(slivers, i * k + r * count))
-            i += count
+            fetch(beyond(source, AHEAD * a_stride))
+            if safe:
+                move(source, target)
+                if one < ROWS:
+                    move(beyond(source, one), beyond(target, one))
+                if 2 * one < ROWS:
+                    move(beyond(source, 2 * one), beyond(target, 2 * one))
+            else:
+                for j in range(rows + (t < higher)):
+                    target[j] = source[j]
+            source, target = beyond(source, rows + (t < higher)), beyond(target, sliver)
 
 
 def _registered(name: str, function: Any, element: Any) -> int:
@@ -399,8 +413,12 @@ def packed_size(m: int, k: int, dtype: Any) -> int:
 def scratch_size(m: int, n: int, rows: int, dtype: Any) -> int:
     """How many elements of memory each share of `sums_of_products` needs."""
     columns = _columns(dtype)
-    breadth = max(-(-min(wide, BREADTH) // columns) * columns + min(high, HEIGHT) for high, wide in ((m, n), (n, m)))
-    return breadth * min(rows, DEPTH) + LINE // np.dtype(dtype).itemsize
+    depth, size = min(rows, DEPTH), 0
+    for high, wide in ((m, n), (n, m)):
+        panels = -(-min(wide, BREADTH) // columns) * columns * depth
+        slivers = -(-min(high, HEIGHT) // ROWS) * (STEP * depth + STEP)
+        size = max(size, panels + slivers)
+    return size + LINE // np.dtype(dtype).itemsize
 
 
 def pack(matrix: np.ndarray[Any, Any], out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:

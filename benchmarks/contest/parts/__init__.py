@@ -65,7 +65,7 @@ PARTS: dict[str, Part] = {
             "contest.parts.others",
             "training",
         ),
-        Part("cells-forward", "Other cells, forward alone", "", "contest.parts.others", "forward"),
+        Part("cells-forward", "Other cells, forward alone", "", "contest.parts.others", "forward", once=True),
         Part(
             "lengths",
             "Unequal lengths, LSTM, training step",
@@ -98,6 +98,7 @@ PARTS: dict[str, Part] = {
             "The highest resident memory of a process during three steps, after the same steps have compiled and "
             "warmed everything, beyond that of a process in which T = 2: what the length of the sequences costs.",
             "contest.parts.memory",
+            ratios=False,
             once=True,
         ),
         Part(

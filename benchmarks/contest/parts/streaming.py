@@ -26,11 +26,11 @@ def run(settings: Settings) -> Iterator[Entry]:
         for H in (4, 8) if settings.quick else (8, 32, 128, 256):
             case = Case("LSTM", (1, STEPS, M, H), dtype)
             group, label = f"LSTM, {dtype}", f"H = {H}"
-            if hasattr(case.model, "stepper"):
-                them = [_ours(case), *_torch(case, settings), *_onnx(case, settings)]
-                yield timed(group, label, them, settings.seconds / 2, dtype, shape=case.shape)
-            else:
-                yield Entry(group, label, failed="this nanolstm has no model.stepper()", dtype=dtype)
+            if not hasattr(case.model, "stepper"):
+                print("  left out: this nanolstm has no model.stepper()")
+                return
+            them = [_ours(case), *_torch(case, settings), *_onnx(case, settings)]
+            yield timed(group, label, them, settings.seconds / 2, dtype, shape=case.shape)
 
 
 def _contestant(
