@@ -10,8 +10,8 @@ import attrs
 import numpy as np
 
 from nanolstm import eager
-from nanolstm.compile.backend import BACKENDS
-from nanolstm.errors import InputError
+from nanolstm.compile.backend import BACKENDS, chosen
+from nanolstm.errors import InputError, TraceError
 from nanolstm.gradient.model import Derivable
 from nanolstm.inputs import Inputs, check_initial, check_inputs
 from nanolstm.language.anatomy import FeedAnatomy, StateAnatomy
@@ -312,6 +312,13 @@ class Sequence(Derivable):
         *,
         record: bool,
     ) -> Recording:
+        backend = chosen(self.backend)
+        if backend != "numpy":
+            try:
+                return self._run_planned(x, lengths, resets, initial, rng, feeds, record=record)
+            except TraceError:
+                if backend == "numba":
+                    raise
         given = check_inputs(
             x, self.inputs, self.dtype, lengths=lengths, resets=resets, feeds=feeds, known_feeds=self.feeds()
         )
@@ -331,6 +338,30 @@ class Sequence(Derivable):
             below = np.ascontiguousarray(np.swapaxes(below, 0, 1))
             values = {name: np.swapaxes(value, 0, 1) for name, value in values.items()}
         return Recording(below, state, values)
+
+    def _run_planned(
+        self,
+        x: Any,
+        lengths: Any,
+        resets: Any,
+        initial: Mapping[str, Any] | None,
+        rng: int | RandomSource | None,
+        feeds: Mapping[str, Any],
+        *,
+        record: bool,
+    ) -> Recording:
+        from nanolstm.gradient.batch import check_batch
+        from nanolstm.gradient.run import start
+
+        batch = check_batch(self, x, lengths, resets, initial, rng, None, None, feeds)
+        with batch.memory:
+            found = start(self, batch, set(), record=record).ahead(derive=False)
+            named = [(*name.split(" ", 1), value) for name, value in found.items() if " " in name]
+            state = {
+                name: np.array(value if batch.inputs.batch else value[0]) for kind, name, value in named if kind == "last"
+            }
+            values = {name: batch.unpack(value) for kind, name, value in named if kind == "value"}
+            return Recording(batch.unpack(found["output"]), state, values)
 
     def _run_part(
         self,

@@ -129,7 +129,8 @@ def _values(gates: list[tuple[str, Node]], outputs: Mapping[str, Node], found: M
     for position, (name, node) in enumerate(gates):
         values[name if calls.count(name) == 1 else f"{name}[{calls[:position].count(name)}]"] = node
     states = {name: node for name, node in outputs.items() if name != "output"}
-    return {**_traced(found), **states, **values}
+    others = states | {name: node for name, node in _traced(found).items() if name not in states}
+    return values | {name: node for name, node in others.items() if name not in values}
 
 
 def _returned(cell: Cell, tracing: Tracing, result: Any) -> dict[str, Node]:
@@ -221,8 +222,12 @@ def programs_of(cell: Cell) -> Programs:
     return _kept(
         _of_cells.setdefault(kind, OrderedDict()),
         key,
-        lambda: Programs(trace_step(cell).graph, tuple(cell.anatomy.states)),
+        lambda: _programs(trace_step(cell), tuple(cell.anatomy.states)),
     )
+
+
+def _programs(step: Step, states: tuple[str, ...]) -> Programs:
+    return Programs(step.graph, states, step.values)
 
 
 def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:

@@ -106,14 +106,14 @@ class Bench:
         resets = rng.uniform(size=shape) < 0.3
         resets[0, 1] = resets[-1, 0] = True
         if setting.initial:  # first states are such as the step makes: a count is a count
-            _, last = Sequence(cell)(**_arguments({**before, **feeds}), return_state=True)
+            _, last = Sequence(cell, backend="numpy")(**_arguments({**before, **feeds}), return_state=True)
             values |= {("initial", name): v for name, v in last.items()}
         if not setting.batched:
             here, target, resets = {p: v[0] for p, v in here.items()}, target[0], resets[0]
         lengths = self.time - (self.time - 1) * np.arange(self.batch) % self.time if setting.lengths else None
         noisy = cell.anatomy.noises and setting.truncate is None
         return Run(
-            Sequence(cell),
+            Sequence(cell, backend="numpy"),
             values | here,
             target,
             setting,

@@ -71,13 +71,13 @@ class Call:
             return pack(matrix, self.memory.take((packed_size(*matrix.shape, self.dtype),), self.dtype))
         return np.concatenate([pack(head) for head in matrix])
 
-    def of_one_row(self, width: int) -> Array:
+    def of_one_row(self, width: int, kind: Any = None) -> Array:
         """Room for something of the row that a thread is at."""
-        return self.memory.take((get_num_threads(), width), self.dtype)
+        return self.memory.take((get_num_threads(), width), kind or self.dtype)
 
-    def of_one_step(self, width: int) -> Array:
+    def of_one_step(self, width: int, kind: Any = None) -> Array:
         """Room for something of the step that a thread is at."""
-        return self.memory.take((self.steps.batch, width), self.dtype)
+        return self.memory.take((self.steps.batch, width), kind or self.dtype)
 
     def loop(self, kernel: Callable[..., None], work: int, *arrays: Array) -> None:
         """Run the time loop; where there is enough `work` (operations for each row), in slices of the batch."""

@@ -242,6 +242,7 @@ class _Writer:
     def _memory(self, node: Node, *, write: bool = False) -> tuple[str, str, int]:
         """The array in which a value of rows stands, its row, and the width of the array."""
         plan, width = self.plan, math.prod(node.shape)
+        size = f"{width}, bool" if node.boolean else str(width)
         if node.op.name == "input":
             if node.name in plan.states:
                 return self._array_of_state(node.name), "p + r", width
@@ -252,8 +253,8 @@ class _Writer:
         if state is not None:
             return self._array_of_state(state), "p + r", width
         if all(at[0] == plan.place[node][0] for at, _ in plan.readers[node]) and not is_product(node):
-            return self._declare(self.names[node], self._kind(node), f"of one row {width}"), "part", width
-        return self._declare(self.names[node], self._kind(node), f"of one step {width}"), "p + r", width
+            return self._declare(self.names[node], self._kind(node), f"of one row {size}"), "part", width
+        return self._declare(self.names[node], self._kind(node), f"of one step {size}"), "p + r", width
 
     def _address(self, node: Node, index: Index) -> tuple[Node, Affine]:
         """What in memory a value is, or is seen from, and the place there of its element `index`."""

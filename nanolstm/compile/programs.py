@@ -46,6 +46,7 @@ class Variant:
         kernel: the dtype of a program that is compiled, or "" for one that NumPy runs. A kernel is told itself at which
             rows states start anew and gradients stop; its graph says nothing of it, unless the gradient by the start
             is asked for.
+        record: whether the values of gates, states and local variables are asked for, as "value name".
     """
 
     restarts: bool = False
@@ -53,6 +54,7 @@ class Variant:
     wrt: frozenset[str] = frozenset()
     along: frozenset[str] | None = None
     kernel: str = ""
+    record: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -77,10 +79,12 @@ class Programs:
     Attributes:
         graph: a step: its outputs are "output" and the new value of each state, by the state's name.
         states: the names of those of its inputs that are states.
+        values: what a recording of it holds, by name.
     """
 
     graph: Graph
     states: tuple[str, ...] = ()
+    values: Mapping[str, Node] = attrs.field(factory=dict)
     _made: dict[tuple[str, Variant], Runnable | Pair] = attrs.field(factory=dict, init=False, repr=False)
 
     def forward(self, variant: Variant) -> Runnable:
@@ -163,8 +167,11 @@ class Programs:
                 inputs[f"start {state}"] = start = input_node(f"start {state}", node.shape, lead=False)
                 value = where(reshaped(restart, ones), start, value)
             entered[node] = value
-        outputs = replaced(list(self.graph.outputs.values()), entered)
-        return Graph(self.graph.title, inputs, dict(zip(self.graph.outputs, outputs, strict=True)))
+        wanted = dict(self.graph.outputs)
+        if variant.record:
+            wanted |= {f"value {name}": expand(node, node.shape, lead=True) for name, node in self.values.items()}
+        outputs = replaced(list(wanted.values()), entered)
+        return Graph(self.graph.title, inputs, dict(zip(wanted, outputs, strict=True)))
 
     def _with_tangents(
         self, graph: Graph, outputs: Mapping[str, Node], variant: Variant, cotangents: Mapping[str, Node]

@@ -58,6 +58,8 @@ class PartRun:
     def ahead(self, x: Named, *, derive: bool = False) -> dict[str, Array]:
         """From x of all rows (and "v x") to "output" (and "v output") of all rows, and last states, "last h".
 
+        With a variant that records, to "value name" of all rows as well.
+
         With `derive`, `back` can follow: it goes on from what is kept of this run; where there are several segments,
         only their first states are, and each is run once more.
         """
@@ -72,7 +74,7 @@ class PartRun:
             self._borders.append(states)
             answer = self._run(program, segment, states)
             states = _last(answer)
-            pieces.append({name: value for name, value in answer.items() if name in ("output", "v output")})
+            pieces.append({name: value for name, value in answer.items() if _is_of_rows(name)})
             if at_once:
                 self._kept = answer
         return self._joined(pieces) | {f"last {name}": self.layout.unsorted(value) for name, value in states.items()}
@@ -127,6 +129,10 @@ class PartRun:
     def _turned(self, rows: Array) -> Array:
         """In the order in which this part runs: a part that runs backward sees each sequence from its end."""
         return rows[self.layout.turned] if self.part.backward else rows
+
+
+def _is_of_rows(name: str) -> bool:
+    return name in ("output", "v output") or name.startswith("value ")
 
 
 def _last(answer: Named) -> dict[str, Array]:

@@ -31,14 +31,23 @@ class ModelRun:
     levels: list[list[PartRun]]
 
     def ahead(self, *, derive: bool) -> dict[str, Array]:
-        """The output of all rows, "output", and its tangent in the direction of the run, "v output"."""
+        """The output of all rows, "output", and its tangent in the direction of the run, "v output".
+
+        Beside them stand the last states of all parts, "last 0.h", and what is recorded, "value 0.forget".
+        """
         values = {f"{way}x": self.batch.pack(structure["x"]) for way, structure in self.here.items()}
+        others: dict[str, Array] = {}
         for level in self.levels:
             found = [run.ahead(values, derive=derive) for run in level]
+            for run, answer in zip(level, found, strict=True):
+                for name, value in answer.items():
+                    kind, _, word = name.partition(" ")
+                    if kind in ("last", "value"):
+                        others[f"{kind} {run.part.prefix}{word}"] = value
             outputs = {f"{way}output": [answer[f"{way}output"] for answer in found] for way in self.here}
             joined = {name: np.concatenate(v, axis=-1) if len(v) > 1 else v[0] for name, v in outputs.items()}
             values = {name.replace("output", "x"): value for name, value in joined.items()}
-        return joined
+        return joined | others
 
     def back(self, cotangents: Mapping[str, Array]) -> list[list[dict[str, Array]]]:
         """What each part answers to the cotangent of the model's output, "d output" (and "v d output")."""
@@ -60,19 +69,28 @@ class ModelRun:
         return answers
 
 
-def start(model: Sequence, batch: Batch, wrt: set[str], direction: Structure | None = None) -> ModelRun:
+def start(
+    model: Sequence, batch: Batch, wrt: set[str], direction: Structure | None = None, *, record: bool = False
+) -> ModelRun:
     """Everything that a run needs, part by part: at `point`, and along `direction` from there."""
     here = {"": point(model, batch)} | ({"v ": direction} if direction is not None else {})
     levels: list[list[PartRun]] = [[]]
     for part in model.parts():
-        levels[-1].append(_part_run(model, part, batch, wrt, here, lowest=len(levels) == 1))
+        levels[-1].append(_part_run(model, part, batch, wrt, here, lowest=len(levels) == 1, record=record))
         if not part.joined:
             levels.append([])
     return ModelRun(batch, here, levels[:-1])
 
 
 def _part_run(
-    model: Sequence, part: Part, batch: Batch, wrt: set[str], here: Mapping[str, Structure], *, lowest: bool
+    model: Sequence,
+    part: Part,
+    batch: Batch,
+    wrt: set[str],
+    here: Mapping[str, Structure],
+    *,
+    lowest: bool,
+    record: bool,
 ) -> PartRun:
     cell, layout, starts = part.cell, batch.layout, model.learned_starts(part)
     groups = {name: group_of(model, key) for name, key in starts.items()}
@@ -103,11 +121,11 @@ def _part_run(
     rows |= {name: batch.pack(mask) for name, mask in masks.items()}
     along = frozenset(wanted) if "v " in here else None
     backend = chosen(model.backend)
-    variants = [Variant(restart is not None, cut is not None, frozenset(wanted), along)]
+    variants = [Variant(restart is not None, cut is not None, frozenset(wanted), along, record=record)]
     if backend != "numpy":
         inside = any(name.startswith("start ") for name in wanted)
         variants.insert(0, attrs.evolve(variants[0], kernel=cell.dtype.name) if inside else Variant(
-            wrt=frozenset(wanted), along=along, kernel=cell.dtype.name))
+            wrt=frozenset(wanted), along=along, kernel=cell.dtype.name, record=record))
     programs, strict = programs_of(cell), backend == "numba"
     return PartRun(
         part, programs, variants, layout, batch.segments, fixed, rows, first, batch.memory, strict

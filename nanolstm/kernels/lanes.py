@@ -27,7 +27,10 @@ def _bits() -> int:
         if asked not in {"128", "256", "512"}:
             raise ValueError(f"NANOLSTM_VECTOR_BITS is {asked!r}, which is none of 128, 256 and 512")
         return int(asked)
-    features = llvmlite.binding.get_host_cpu_features()
+    try:
+        features = llvmlite.binding.get_host_cpu_features()
+    except RuntimeError:  # LLVM does not know every platform's
+        return 128
     return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
 
 
@@ -218,12 +221,15 @@ def tile(
                 write.fetch(line, writing=True)
             with write.loop(write.integer(0), k) as i:
                 along, down = builder.mul(i, x_step), write.scaled(i, VECTORS * write.count)
-                factors = [write.broadcast(write.at(start, along)) for start in starts]
-                for column in range(group * VECTORS):
-                    p, v = divmod(column, VECTORS)
-                    vector = write.load(write.at(write.at(strips[p], down), v * write.count))
-                    for row, factor in enumerate(factors):
-                        write.add_product(sums[row, column], factor, vector)
+                factors: dict[int, Any] = {}
+                for p in range(group):  # in an order in which few registers hold what is still to be used
+                    line = write.at(strips[p], down)
+                    vectors = [write.load(write.at(line, v * write.count)) for v in range(VECTORS)]
+                    for row, start in enumerate(starts):
+                        if p == 0:
+                            factors[row] = write.broadcast(write.at(start, along))
+                        for v, vector in enumerate(vectors):
+                            write.add_product(sums[row, p * VECTORS + v], factors[row], vector)
             places = [write.at(lines[row], column * write.count) for row, column in sums]
             write.write(list(sums.values()), places, accumulate)
         return context.get_dummy_value()

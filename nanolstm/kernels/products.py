@@ -39,17 +39,24 @@ BREADTH = 1024
 """How many columns of a matrix are packed at a time for sums of products."""
 
 LINE = 64
+"""How many bytes a line of the cache has."""
+
 WIDEST = lanes.lanes(32)
+"""How many elements a vector has at most."""
+
+_ELEMENTS = (types.float32, types.float64)
 
 _SYMBOL = "nanolstm_{}_{}"
+"""What a function is called for one type of element: the same for every width of vectors, since callers are cached."""
 
 
 def _call(name: str, given: list[Any]) -> Any:
     """How a call of a compiled function is typed and written: an array and the offset after it are one pointer."""
     pointers = [kind for kind in given if isinstance(kind, (types.Array, types.CPointer))]
-    if any(kind.dtype != pointers[0].dtype or getattr(kind, "layout", "C") != "C" for kind in pointers):
-        raise NumbaTypeError(f"{name} takes contiguous arrays of one dtype, not {', '.join(map(str, pointers))}")
-    symbol = _SYMBOL.format(name, pointers[0].dtype)
+    dtype = pointers[0].dtype if pointers else None
+    if dtype not in _ELEMENTS or any(kind.dtype != dtype or getattr(kind, "layout", "C") != "C" for kind in pointers):
+        raise NumbaTypeError(f"{name} takes contiguous arrays of float32, or of float64, not {given}")
+    symbol = _SYMBOL.format(name, dtype)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         passed = []
@@ -246,29 +253,24 @@ def _write_product_of_one(x: Any, packed: Any, k: int, m: int, y: Any, accumulat
 
 
 def _write_packed(matrix: Any, row_stride: int, column_stride: int, m: int, k: int, packed: Any) -> None:
-    """Pack a matrix (m, k) of any strides: a vector's worth of its rows at a time, k of them after one another."""
+    """Pack a matrix (m, k) of any strides, with zeros where the last panel has no column."""
     one = width(matrix)
     columns = VECTORS * one
-    whole = k - k % one if column_stride == 1 else 0
-    for first in range(0, (m + columns - 1) // columns * columns, one):
-        source, target = (
-            beyond(matrix, first * row_stride),
-            beyond(packed, first // columns * columns * k + first % columns),
-        )
+    squares = k - k % one if column_stride == 1 else 0
+    begin = 0
+    if row_stride == 1:
+        begin = m - m % columns
+        _panels_of(matrix, column_stride, k, begin, packed, 0)
+    for first in range(begin, (m + columns - 1) // columns * columns, one):
+        source = beyond(matrix, first * row_stride)
+        target = beyond(packed, first // columns * columns * k + first % columns)
         there = min(one, max(0, m - first))
-        if there < one:
-            for i in range(k):
-                for j in range(one):
-                    target[i * columns + j] = source[j * row_stride + i * column_stride] if j < there else 0
-        elif row_stride == 1:
-            for i in range(k):
-                move(beyond(source, i * column_stride), beyond(target, i * columns))
-        else:
-            for i in range(0, whole, one):
-                transpose(beyond(source, i), row_stride, beyond(target, i * columns), columns)
-            for i in range(whole, k):
-                for j in range(one):
-                    target[i * columns + j] = source[j * row_stride + i * column_stride]
+        square = squares if there == one else 0
+        for i in range(0, square, one):
+            transpose(beyond(source, i), row_stride, beyond(target, i * columns), columns)
+        for i in range(square, k):
+            for j in range(one):
+                target[i * columns + j] = source[j * row_stride + i * column_stride] if j < there else 0
 
 
 def _write_sums_of_products(
@@ -363,12 +365,12 @@ def _write_slivers_of(a: Any, a_stride: int, k: int, m: int, slivers: Any, slive
             source, target = beyond(source, rows + (t < higher)), beyond(target, sliver)
 
 
-def _registered(name: str, function: Any, element: Any) -> int:
-    """The address of a compiled function, which is a symbol of the process from now on."""
+def _registered(name: str, function: Any, element: Any) -> Any:
+    """The compiled function, which is a symbol of the process from now on."""
     notes = [note for argument, note in function.__annotations__.items() if argument != "return"]
     signature = types.void(*(types.CPointer(element) if note == "Any" else types.intp for note in notes))
-    options = {"nogil": True, "_nrt": False, "error_model": "numpy", "fastmath": set(CAREFUL)}
-    function.__qualname__ = f"{name}_{lanes.IDENTITY}"
+    options: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy", "fastmath": set(CAREFUL)}
+    function.__qualname__ = f"{name}_{lanes.IDENTITY}"  # the cache's key
     try:
         made = cfunc(signature, cache=True, **options)(function)
     except RuntimeError as error:  # no folder that can be written to
@@ -376,26 +378,27 @@ def _registered(name: str, function: Any, element: Any) -> int:
             raise
         made = cfunc(signature, **options)(function)
     llvmlite.binding.add_symbol(_SYMBOL.format(name, element), made.address)
-    return int(made.address)
+    return made
 
 
-_ELEMENTS = (types.float32, types.float64)
-_ADDRESSES = {
+_COMPILED = {
     (name, np.dtype(element.name)): _registered(name, function, element)
     for element in _ELEMENTS
     for name, function in (
-        ("pack", _write_packed),
-        ("panels", _write_panels),
         ("panels_of", _write_panels_of),
         ("slivers_of", _write_slivers_of),
+        ("pack", _write_packed),
+        ("panels", _write_panels),
         ("product", _write_product),
         ("product_of_one", _write_product_of_one),
         ("sums_of_products", _write_sums_of_products),
     )
 }
+"""Every function for every type of element, each after those that it calls."""
+
 _PACK = {
-    dtype: ctypes.CFUNCTYPE(None, *[ctypes.c_ssize_t] * 6)(address)
-    for (name, dtype), address in _ADDRESSES.items()
+    dtype: ctypes.CFUNCTYPE(None, *[ctypes.c_ssize_t] * 6)(function.address)
+    for (name, dtype), function in _COMPILED.items()
     if name == "pack"
 }
 
@@ -418,7 +421,7 @@ def scratch_size(m: int, n: int, rows: int, dtype: Any) -> int:
         panels = -(-min(wide, BREADTH) // columns) * columns * depth
         slivers = -(-min(high, HEIGHT) // ROWS) * (STEP * depth + STEP)
         size = max(size, panels + slivers)
-    return size + LINE // np.dtype(dtype).itemsize
+    return size + LINE // int(np.dtype(dtype).itemsize)
 
 
 def pack(matrix: np.ndarray[Any, Any], out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
@@ -426,18 +429,18 @@ def pack(matrix: np.ndarray[Any, Any], out: np.ndarray[Any, Any] | None = None) 
     write = _PACK.get(matrix.dtype)
     if write is None or matrix.ndim != 2:
         raise TypeError(f"pack takes a float32 or float64 matrix, not {matrix.dtype} of shape {matrix.shape}")
-    size = matrix.itemsize
-    if not matrix.flags.aligned or any(stride % size for stride in matrix.strides):
+    size, (m, k) = matrix.itemsize, matrix.shape
+    row_stride, column_stride = matrix.strides
+    if not matrix.flags.aligned or row_stride % size or column_stride % size:
         matrix = matrix.copy()
-    m, k = matrix.shape
+        row_stride, column_stride = matrix.strides
     count = packed_size(m, k, matrix.dtype)
     if out is None:
-        room = np.empty(count + LINE // size, matrix.dtype)
-        start = -room.__array_interface__["data"][0] % LINE // size
-        out = room[start : start + count]
-    elif out.dtype != matrix.dtype or out.shape != (count,) or not out.flags.c_contiguous:
-        raise ValueError(f"out must be a contiguous {matrix.dtype} array of shape ({count},)")
-    row_stride, column_stride = matrix.strides
+        memory = np.empty(count + LINE // size, matrix.dtype)
+        start = -memory.__array_interface__["data"][0] % LINE // size
+        out = memory[start : start + count]
+    elif out.dtype != matrix.dtype or out.shape != (count,) or not out.flags.carray:
+        raise ValueError(f"out must be a contiguous {matrix.dtype} array of shape ({count},) that can be written to")
     source, target = matrix.__array_interface__["data"][0], out.__array_interface__["data"][0]
     write(source, row_stride // size, column_stride // size, m, k, target)
     return out
