@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 
 from nanolstm.compile.memory import Memory
+from nanolstm.compile.numba_target import Wanted
 from nanolstm.compile.numpy_target import program
 from nanolstm.compile.steps import Steps
 from nanolstm.errors import InputError, KernelError, KernelWarning
-from nanolstm.graph.node import Graph
 
 BACKENDS = ("auto", "numpy", "numba")
 
@@ -28,21 +28,19 @@ class Runnable(Protocol):
         """From inputs by name to outputs by name, last states as "last h"; other outputs may be of `memory`."""
 
 
-def made(graph: Graph, carried: Mapping[str, str], kernel: str, *, backward: bool) -> Runnable:
-    """`graph` as a program, in which the input `state` becomes the output `carried[state]` from step to step.
-
-    `kernel` is the dtype of one that is compiled, or "" for NumPy.
+def made(runs: Sequence[Wanted], kernel: str) -> list[Runnable]:
+    """Programs that belong together; `kernel` is the dtype of those that are compiled, or "" for NumPy.
 
     Raises:
         KernelError: it cannot be compiled; the text says why.
     """
     if not kernel:
-        return program(graph, carried)
+        return [program(run.graph, run.carried) for run in runs]
     if find_spec("numba") is None:
         raise KernelError("Numba is not installed; it comes with nanolstm for the versions of Python it is made for")
-    from nanolstm.compile.kernel import compiled_kernel
+    from nanolstm.compile.kernel import compiled_kernels
 
-    return compiled_kernel(graph, carried, kernel, backward=backward)
+    return [*compiled_kernels(runs, kernel)]
 
 
 def chosen(backend: str) -> str:

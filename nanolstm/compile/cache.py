@@ -45,7 +45,9 @@ def loaded(name: str, text: str) -> ModuleType:
     with _lock:
         if key not in _loaded:
             place = folder() / f"{name}-{key}"
-            _loaded[key] = _from_disk(place, name, key) or _made(place, name, key, text)
+            module = _from_disk(place, name, key) or _made(place, name, key, text)
+            _enter_directly(module)
+            _loaded[key] = module
         return _loaded[key]
 
 
@@ -130,6 +132,15 @@ def _imported(path: Path, name: str) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _enter_directly(module: ModuleType) -> None:
+    """In place of Numba's functions, what they call in the end: the types of the arguments are known here."""
+    for name, function in list(vars(module).items()):
+        if hasattr(function, "overloads") and function.overloads:
+            (result,) = function.overloads.values()
+            setattr(module, f"_{name}_compiled", function)  # which must live on
+            setattr(module, name, result.entry_point)
 
 
 def _checksums(place: Path) -> dict[str, str]:

@@ -14,10 +14,9 @@ from nanolstm.compile.cache import loaded
 from nanolstm.compile.combine import for_kernels
 from nanolstm.compile.emit import Source
 from nanolstm.compile.memory import Memory
-from nanolstm.compile.numba_target import CUT, RESTART, kernel_source
+from nanolstm.compile.numba_target import CUT, RESTART, Wanted, kernel_file
 from nanolstm.compile.steps import Steps
 from nanolstm.errors import KernelError, one_line
-from nanolstm.graph.node import Graph
 from nanolstm.kernels.products import pack, packed_size, scratch_size
 from nanolstm.kernels.threads import get_num_threads, run_all
 
@@ -129,26 +128,28 @@ class Kernel:
         return dict(zip(self.source.outputs, answer, strict=True))
 
 
-def compiled_kernel(graph: Graph, carried: Mapping[str, str], dtype: str, *, backward: bool) -> Kernel:
-    """`graph` compiled, in which the input `state` becomes the output `carried[state]` from step to step.
+def compiled_kernels(runs: Sequence[Wanted], dtype: str) -> list[Kernel]:
+    """The graphs of one file, compiled.
 
     Raises:
         KernelError: no kernel can be written, or Numba does not compile it.
     """
+    text, sources = written(runs, dtype)
+    title = runs[0].graph.title
     try:
-        source = kernel_source(for_kernels(graph, carried), carried, dtype, backward=backward)
-    except NotImplementedError as error:
-        raise KernelError(f"no kernel for {graph.title}: {error}") from error
-    name = re.sub(r"\W+", "_", f"{graph.title} {dtype}").strip("_")
-    try:
-        module = loaded(name, source.text)
+        module = loaded(re.sub(r"\W+", "_", f"{title} {dtype}").strip("_"), text)
     except Exception as error:  # whatever Numba stumbles over, NumPy runs
-        raise KernelError(f"Numba does not compile {graph.title}: {one_line(error)[:300]}") from error
-    for word in ("steps", "sums"):
-        function = getattr(module, word, None)
-        if hasattr(function, "overloads"):
-            # What Numba calls in the end, without finding out the types of the arguments each time.
-            (result,) = function.overloads.values()
-            setattr(module, f"_{word}", function)
-            setattr(module, word, result.entry_point)
-    return Kernel(source, module.run)
+        raise KernelError(f"Numba does not compile {title}: {one_line(error)[:300]}") from error
+    return [Kernel(source, getattr(module, run.name)) for run, source in zip(runs, sources, strict=True)]
+
+
+def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
+    """The source of `runs` as one file, and what each of them takes and returns.
+
+    Raises:
+        KernelError: no kernel can be written.
+    """
+    try:
+        return kernel_file([attrs.evolve(run, graph=for_kernels(run.graph, run.carried)) for run in runs], dtype)
+    except NotImplementedError as error:
+        raise KernelError(f"no kernel for {runs[0].graph.title}: {error}") from error

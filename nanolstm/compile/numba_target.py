@@ -56,10 +56,13 @@ FUNCTIONS = {
 }
 """Those that are: they stand in `nanolstm.kernels.float32` and `float64`."""
 
+PRODUCTS = {"product", "product_of_one", "sums_of_products"}
+"""Products: they stand in `nanolstm.kernels.products`."""
+
 KERNEL_WORDS = {
     *("bounds", "backward", "p", "q", "part", "parts", "alone", "restart", "cut", "n", "g", "r", "t", "s", "T", "call"),
     *("real", "select", "product", "product_of_one", "sums_of_products", "scratch", "low", "high", "head", "compiled"),
-    *("steps", "sums", "run", "np", "rows", "dtype", "range", "len", "True", "False", "QUICK", "float32", "float64"),
+    *("on_arrays", "forward", "backward", "np", "rows", "dtype", "range", "len", "True", "False", "QUICK", "float32", "float64"),
     *VARIABLES,
     *FUNCTIONS,
 }
@@ -74,16 +77,50 @@ class _MustBeStored(Exception):
         self.node = node
 
 
-def kernel_source(graph: Graph, carried: Mapping[str, str], dtype: str, *, backward: bool) -> Source:
-    """The source of a graph in which the input `state` becomes the output `carried[state]`, for Numba.
+@attrs.frozen(eq=False)
+class Wanted:
+    """A graph to be written as a function `name`, in which the input `state` becomes the output `carried[state]`.
+
+    `backward` is whether the last time step is run first.
+    """
+
+    name: str
+    graph: Graph
+    carried: Mapping[str, str]
+    backward: bool = False
+
+
+def kernel_file(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
+    """One file with a function for each of `runs`, and what each of them takes and returns.
 
     Raises:
         NotImplementedError: see [`schedule`][nanolstm.compile.schedule.schedule].
     """
+    writers = [_written(run, dtype) for run in runs]
+    used = set().union(*(writer.used for writer in writers))
+    text = "\n".join(line for writer in writers for line in writer.text)
+    title = runs[0].graph.title
+    head = [
+        f'"""{title}, {dtype}; written by nanolstm from the step, which is plain NumPy."""',
+        "",
+        "import numpy as np",
+        f"from numpy import {dtype} as real",
+        "",
+    ]
+    if "on_arrays." in text:
+        head.append("from nanolstm.compile.numpy_target import on_arrays")
+    head.append("from nanolstm.kernels.compiled import QUICK, compiled")
+    for module, names in ((dtype, FUNCTIONS | {"select"}), ("products", PRODUCTS)):
+        if used & names:
+            head.append(f"from nanolstm.kernels.{module} import {', '.join(sorted(used & names))}")
+    return "\n".join([*head, text]) + "\n", [writer.source for writer in writers]
+
+
+def _written(run: Wanted, dtype: str) -> _Writer:
     must: frozenset[Node] = frozenset()
     while True:
         try:
-            return _Writer(graph.title, schedule(graph, carried, must), dtype, backward, must).source()
+            return _Writer(run, schedule(run.graph, run.carried, must), dtype, must)
         except _MustBeStored as error:
             assert error.node not in must, error.node
             must |= {error.node}
@@ -93,11 +130,12 @@ def kernel_source(graph: Graph, carried: Mapping[str, str], dtype: str, *, backw
 class _Writer:
     """Writes one file."""
 
-    title: str
+    run: Wanted
     plan: Schedule
     dtype: str
-    backward: bool
     must: frozenset[Node]
+    text: list[str] = attrs.field(init=False)
+    source: Source = attrs.field(init=False)
     names: dict[Node, str] = attrs.field(init=False)
     lines: list[str] = attrs.field(factory=list, init=False)
     depth: int = attrs.field(default=0, init=False)
@@ -115,6 +153,7 @@ class _Writer:
         in_stages = [x for s in plan.stages for x in (*s.products, *(t.node for n in s.nests for t in n.tasks))]
         nodes = dict.fromkeys([*plan.inputs.values(), *plan.once, *in_stages, *plan.sums, *plan.after])
         self.names = identifiers(nodes, KERNEL_WORDS)
+        self._write()
 
     def line(self, text: str = "") -> None:
         self.lines.append("    " * self.depth + text if text else "")
@@ -126,30 +165,14 @@ class _Writer:
         yield
         self.depth -= 1
 
-    def source(self) -> Source:
-        """The whole file."""
-        body = self.steps_kernel()
-        summing = self.sums_kernel()
-        run, outputs = self.run_function(summing is not None)
-        used = sorted(self.used & (FUNCTIONS | {"select"}))
-        head = [
-            f'"""{self.title}, {self.dtype}; written by nanolstm from the author\'s step."""',
-            "",
-            "import numpy as np",
-            f"from numpy import {self.dtype} as real",
-            "",
-            "from nanolstm.kernels.compiled import QUICK, compiled",
-        ]
-        if any("on_arrays." in line for line in run):
-            head.insert(-1, "from nanolstm.compile.numpy_target import on_arrays")
-        if used:
-            head.append(f"from nanolstm.kernels.{self.dtype} import {', '.join(used)}")
-        products = sorted(self.used & {"product", "product_of_one", "sums_of_products"})
-        if products:
-            head.append(f"from nanolstm.kernels.products import {', '.join(products)}")
-        text = "\n".join([*head, "", "", *body, *(["", "", *summing] if summing else []), "", "", *run]) + "\n"
-        extra = [given for name, given in self.steps_given.items() if name.startswith("start_") and given not in self.plan.inputs]
-        return Source(text, (*self.plan.inputs, *extra), tuple(outputs))
+    def _write(self) -> None:
+        steps = self.steps_kernel()
+        sums = self.sums_kernel()
+        function, outputs = self.run_function(summing=bool(sums))
+        parts = [part for part in (steps, sums, function) if part]
+        self.text = [line for part in parts for line in ("", "", *part)]
+        extra = [g for name, g in self.steps_given.items() if name.startswith("start_") and g not in self.plan.inputs]
+        self.source = Source("\n".join(self.text), (*self.plan.inputs, *extra), tuple(outputs))
 
     # The time loop.
 
@@ -158,7 +181,7 @@ class _Writer:
         self.depth = 1
         self._loop()
         self.steps_given = self.given
-        return self._kernel("steps", "bounds, p, q, part, alone, restart, cut", self._STEPS, f"{self.title}.")
+        return self._kernel(f"{self.run.name}_steps", "bounds, p, q, part, alone, restart, cut", self._STEPS, f"{self.run.graph.title}.")
 
     _STEPS = "int64[::1], int64, int64, int64, boolean, boolean[::1], boolean[::1]"
 
@@ -176,18 +199,18 @@ class _Writer:
         ]
 
     def _loop(self) -> None:
-        plan, order = self.plan, "range(len(bounds) - 2, -1, -1)" if self.backward else "range(len(bounds) - 1)"
+        plan, order = self.plan, "range(len(bounds) - 2, -1, -1)" if self.run.backward else "range(len(bounds) - 1)"
         with self.block(f"for t in {order}:"):
             self.line("g = bounds[t] + p")
             self.line("n = min(q, bounds[t + 1] - bounds[t]) - p")
             with self.block("if n <= 0:"):
                 self.line("continue")
-            if not self.backward:
+            if not self.run.backward:
                 self._between(entering=True)
             for number, stage in enumerate(plan.stages):
                 self.stage = number
                 self._stage(stage)
-            if self.backward:
+            if self.run.backward:
                 self._between(entering=False)
 
     def _between(self, *, entering: bool) -> None:
@@ -601,9 +624,9 @@ class _Writer:
 
     # What is added up over the rows.
 
-    def sums_kernel(self) -> list[str] | None:
+    def sums_kernel(self) -> list[str]:
         if not self.plan.sums:
-            return None
+            return []
         self._begin()
         self.depth = 1
         for node in self.plan.sums:
@@ -613,7 +636,7 @@ class _Writer:
                 self._sum_of_rows(node)
         self.sum_given = self.given
         return self._kernel(
-            "sums", "rows, part, parts, scratch", f"int64, int64, int64, {self.dtype}[::1]", "What is added up over all rows."
+            f"{self.run.name}_sums", "rows, part, parts, scratch", f"int64, int64, int64, {self.dtype}[::1]", "What is added up over all rows."
         )
 
     sum_given: dict[str, str] = attrs.field(factory=dict, init=False)
@@ -754,13 +777,13 @@ class _Writer:
         for node in plan.kept:
             kind = ", bool" if node.boolean else ""
             self.line(f"{names[node]} = call.kept({math.prod(node.shape)}{kind})")
-        self.line(f"call.loop(steps, {self._work()}, {', '.join(self._argument(name) for name in self.steps_given)})")
+        self.line(f"call.loop({self.run.name}_steps, {self._work()}, {', '.join(self._argument(name) for name in self.steps_given)})")
         if summing:
             totals = [node for node in plan.sums]
             for node in totals:
                 self.line(f"{names[node]} = np.empty({math.prod(node.shape)}, dtype)")
             scratch = ", ".join(f"({m}, {n})" for m, n in self.scratch)
-            self.line(f"call.sums(sums, [{scratch}], {', '.join(self._argument(name) for name in self.sum_given)})")
+            self.line(f"call.sums({self.run.name}_sums, [{scratch}], {', '.join(self._argument(name) for name in self.sum_given)})")
             for node in totals:
                 self.line(f"{names[node]} = {names[node]}.reshape({node.shape})")
         compute(plan.after, "after: from what was added up")
@@ -772,7 +795,7 @@ class _Writer:
             answers[f"last {state}"] = f"{names[node]}.reshape({('len(' + names[node] + ')', *node.shape)})".replace("'", "")
         self.line(f"return {', '.join(answers.values())},")
         extra = [name for name in self.steps_given if name.startswith("start_") and self.steps_given[name] not in plan.inputs]
-        head = [f"def run({', '.join(['call', *arguments, *extra])}):", f'    """{self.title}."""']
+        head = [f"def {self.run.name}({', '.join(['call', *arguments, *extra])}):", f'    """{self.run.graph.title}."""']
         return [*head, *self.lines], list(answers)
 
     steps_given: dict[str, str] = attrs.field(factory=dict, init=False)

@@ -16,6 +16,7 @@ from typing import cast
 import attrs
 
 from nanolstm.compile.backend import Runnable, made
+from nanolstm.compile.numba_target import Wanted
 from nanolstm.graph.derive import forward, reverse
 from nanolstm.graph.node import Graph, Node, apply, constant, depending_on, in_order, input_node, replaced
 from nanolstm.graph.ops import expand, reshaped, total, where
@@ -92,7 +93,7 @@ class Programs:
         if ("forward", variant) not in self._made:
             graph = self._surrounded(variant)
             outputs = _simpler(self._with_tangents(graph, graph.outputs, variant, {}))
-            self._made["forward", variant] = self._program(graph.title, outputs, variant, "")
+            self._made["forward", variant] = made([self._wanted("forward", outputs, variant)], variant.kernel)[0]
         return self._made["forward", variant]  # type: ignore[return-value]
 
     def pair(self, variant: Variant) -> Pair:
@@ -104,8 +105,8 @@ class Programs:
     def joint(self, variant: Variant) -> Runnable:
         """Both in one program, for a graph without states: "d output" is among its inputs, as for the backward one."""
         if ("joint", variant) not in self._made:
-            graph, both = self._both(variant)
-            self._made["joint", variant] = self._program(graph.title, both, variant, "")
+            _, both = self._both(variant)
+            self._made["joint", variant] = made([self._wanted("joint", both, variant)], variant.kernel)[0]
         return self._made["joint", variant]  # type: ignore[return-value]
 
     def _both(self, variant: Variant) -> tuple[Graph, dict[str, Node]]:
@@ -122,7 +123,13 @@ class Programs:
         return graph, _simpler(self._with_tangents(graph, {**graph.outputs, **back}, variant, cotangents))
 
     def _pair(self, variant: Variant) -> Pair:
-        graph, both = self._both(variant)
+        wanted, kept = self.wanted_pair(variant)
+        forward, backward = made(wanted, variant.kernel)
+        return Pair(forward, backward, kept)
+
+    def wanted_pair(self, variant: Variant) -> tuple[list[Wanted], tuple[str, ...]]:
+        """The two graphs of a pair, and the names of what the first hands over to the second."""
+        _, both = self._both(variant)
         ahead = {name: node for name, node in both.items() if not name.startswith(BACK)}
         back = {name: node for name, node in both.items() if name.startswith(BACK)}
         kept = kept_nodes(list(ahead.values()), list(back.values()), {*self._carried(variant, "")})
@@ -132,19 +139,18 @@ class Programs:
             for label, node in labels.items()
         }
         back = dict(zip(back, replaced(list(back.values()), instead), strict=True))
-        return Pair(
-            self._program(graph.title, {**ahead, **labels}, variant, ""),
-            self._program(f"{graph.title}, backward", back, variant, "d "),
-            tuple(labels),
-        )
+        runs = [self._wanted("forward", {**ahead, **labels}, variant), self._wanted("backward", back, variant)]
+        return runs, tuple(labels)
 
-    def _program(self, title: str, outputs: Mapping[str, Node], variant: Variant, of: str) -> Runnable:
-        carried = self._carried(variant, of)
+    def _wanted(self, name: str, outputs: Mapping[str, Node], variant: Variant) -> Wanted:
+        backward = name == "backward"
+        title = f"{self.graph.title}, backward" if backward else self.graph.title
+        carried = self._carried(variant, "d " if backward else "")
         # A state is an input even where nothing reads it.
         idle = {name: input_node(name, outputs[name].shape, lead=True) for name in carried}
         graph = Graph(title, {**idle, **_inputs(outputs.values())}, outputs)
         names = {name: name for name in carried}
-        return made(graph, names, variant.kernel, backward=of == "d ")
+        return Wanted(name, graph, names, backward)
 
     def _carried(self, variant: Variant, of: str) -> list[str]:
         prefixes = (of,) if variant.along is None else (of, f"v {of}")
