@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nanolstm.data.request import SequenceData as SequenceData
     from nanolstm.errors import NanolstmError as NanolstmError
     from nanolstm.hookspecs import hookimpl as hookimpl
+    from nanolstm.kernels.threads import get_num_threads as get_num_threads
+    from nanolstm.kernels.threads import set_num_threads as set_num_threads
     from nanolstm.language.cell import Cell as Cell
     from nanolstm.language.fields import State as State
     from nanolstm.language.fields import absent as absent
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from nanolstm.losses import loss as loss
     from nanolstm.recording import Recording as Recording
     from nanolstm.sequence import Sequence as Sequence
+    from nanolstm.streaming import Stepper as Stepper
+    from nanolstm.traced import kernel_source as kernel_source
     from nanolstm.traced import trace as trace
 
 _MODULES = {
@@ -65,6 +69,7 @@ _MODULES = {
     "language.gate": ("Gate", "blocks", "diagonal", "gate", "tied"),
     "hookspecs": ("hookimpl",),
     "language.initialisers": ("constant", "forget_bias", "glorot", "normal", "orthogonal", "uniform", "zeros"),
+    "kernels.threads": ("get_num_threads", "set_num_threads"),
     "loading": ("load_data",),
     "losses": ("Loss", "loss"),
     "language.parameters": ("Parameters",),
@@ -72,7 +77,8 @@ _MODULES = {
     "recording": ("Recording",),
     "sequence": ("Sequence",),
     "testing": ("testing",),
-    "traced": ("trace",),
+    "streaming": ("Stepper",),
+    "traced": ("kernel_source", "trace"),
 }
 
 __all__ = [name for names in _MODULES.values() for name in names]

@@ -51,7 +51,7 @@ def build() -> typer.Typer:
             typer.echo(f"nanolstm {__version__}")
             raise typer.Exit
 
-    for command in (run, check, list_plugins, list_cells, list_sources, list_losses):
+    for command in (run, check, kernel, list_plugins, list_cells, list_sources, list_losses):
         app.command(name=command.__name__.removeprefix("list_"))(command)
     owners = {str(command.name): "nanolstm" for command in app.registered_commands}
     for plugin, theirs in plugins.shared.offers("nanolstm_register_commands", typer.Typer):
@@ -182,6 +182,20 @@ def check(
         typer.echo(report.verdict())
     if not report.ok:
         raise typer.Exit(1)
+
+
+def kernel(
+    cell: Annotated[str, typer.Argument(help="A cell, module:Class, or path/to/file.py:Class; fields in brackets.")],
+    inputs: Annotated[int, typer.Option(help="Width M of x.", min=1)] = 8,
+    hidden: Annotated[int, typer.Option(help="Hidden size K.", min=1)] = 32,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
+) -> None:
+    """Print the source of a cell's kernels, forward and backward, as Numba compiles it."""
+    from nanolstm.cells.find import find_cell
+    from nanolstm.traced import kernel_source
+
+    kind, fields = find_cell(cell)
+    typer.echo(kernel_source(kind(inputs=inputs, hidden=hidden, dtype=dtype, **fields)), nl=False)
 
 
 def list_plugins(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Several
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 import numpy as np
@@ -22,6 +22,9 @@ from nanolstm.language.initialisers import RandomSource, glorot, random_source
 from nanolstm.language.parameters import Parameters
 from nanolstm.language.stepping import start_states
 from nanolstm.recording import Recording
+
+if TYPE_CHECKING:
+    from nanolstm.streaming import Stepper
 
 
 class Readout(Cell):
@@ -242,6 +245,49 @@ class Sequence(Derivable):
     ) -> Recording:
         """Run over `x` and keep every gate, state and local variable of the step; arguments as for calling."""
         return self._run(x, lengths, resets, initial, rng, feeds, record=True)
+
+    def stepper(self, *, batch: int | None = None, initial: Mapping[str, Any] | None = None) -> Stepper:
+        """The model step by step, as data comes in: `y = stepper(x_t)` carries the state on.
+
+        ```python
+        import numpy as np
+        import nanolstm as nl
+
+        model = nl.Sequence(nl.cells.ToyLSTM(inputs=2, hidden=3, rng=0))
+        y, state = model(np.zeros((100, 2)), return_state=True)
+        stepper = model.stepper(initial=state)             # goes on where that ended
+        y = stepper(np.zeros(2))                           # (1,)
+        ```
+
+        Args:
+            batch: how many sequences at once; None for one without an axis for it.
+            initial: first states by name, as for calling.
+
+        Raises:
+            InputError: a bidirectional model, or states that do not fit.
+        """
+        from nanolstm.streaming import stepper
+
+        return stepper(self, batch, initial)
+
+    def compile(self, *, gradients: bool = True) -> None:
+        """Compile the kernels of running, and with `gradients` of `value_and_grad` by the parameters, ahead of time.
+
+        Otherwise each is compiled when it is first needed. They are kept on disk and found there by other processes.
+
+        Raises:
+            KernelError: with `backend="numba"`, a cell that cannot be compiled.
+            TraceError: a step that cannot be traced.
+        """
+        from nanolstm.gradient.batch import check_batch
+        from nanolstm.gradient.run import start
+
+        feeds = {name: np.zeros((1, feed.size), self.dtype) for name, feed in self.feeds().items()}
+        batch = check_batch(self, np.zeros((1, self.inputs)), None, None, None, None, None, None, feeds)
+        for derive in (False, True) if gradients else (False,):
+            for level in start(self, batch, {"parameters"} if derive else set()).levels:
+                for run in level:
+                    run.compiled(derive=derive)
 
     def learned_starts(self, part: Part) -> dict[str, str]:
         """The states of `part` whose start is a parameter, trained or frozen, and its name in the model."""

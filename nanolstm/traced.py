@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import attrs
 import numpy as np
 
-from nanolstm.compile.programs import Programs
+from nanolstm.compile.programs import Programs, Variant
 from nanolstm.errors import InputError, RandomError, ReturnError, StateShapeError, TraceError, located
 from nanolstm.graph.captured import fingerprint, functions_of
 from nanolstm.graph.node import Graph, Node, depending_on, in_order, input_node
@@ -62,6 +62,29 @@ def trace(cell: Cell) -> Graph:
     if not isinstance(cell, Cell):
         raise InputError(f"trace({cell!r}): expected a cell; of a model write nl.trace(model.cells[0])")
     return trace_step(cell).graph
+
+
+def kernel_source(cell: Cell) -> str:
+    """The source of the kernels that compute a cell forward and backward: Python, as Numba compiles it.
+
+    ```python
+    import nanolstm as nl
+
+    print(nl.kernel_source(nl.cells.ToyLSTM(inputs=2, hidden=3)))
+    ```
+
+    It is the file that is kept in the cache folder for a gradient by the cell's parameters.
+
+    Raises:
+        TraceError: see [`trace`][nanolstm.trace].
+        KernelError: no kernel can be written for the step.
+    """
+    from nanolstm.compile.kernel import written
+
+    if not isinstance(cell, Cell):
+        raise InputError(f"kernel_source({cell!r}): expected a cell; of a model write nl.kernel_source(model.cells[0])")
+    wanted, _ = programs_of(cell).wanted_pair(Variant(wrt=frozenset(cell.parameters), kernel=cell.dtype.name))
+    return written(wanted, cell.dtype.name)[0]
 
 
 def trace_step(cell: Cell) -> Step:

@@ -128,6 +128,26 @@ class Kernel:
         return dict(zip(self.source.outputs, answer, strict=True))
 
 
+class Bound:
+    """A kernel with its arrays: run by calling each of `calls`, as often as wanted, on what stands in its inputs.
+
+    Its states go on from call to call. `answers` are its outputs by name, always the same arrays.
+    """
+
+    def __init__(self, kernel: Kernel, steps: Steps, dtype: np.dtype[Any], given: Mapping[str, Any]) -> None:
+        """Of `kernel`, whose inputs are `given`: contiguous arrays, which are looked at each time."""
+        self.calls: list[Callable[[], None]] = []
+
+        class Held(Call):
+            def loop(held, kernel: Callable[..., None], work: int, *arrays: Array) -> None:  # noqa: N805
+                self.calls.append(partial(kernel, steps.bounds, 0, steps.batch, 0, steps.batch == 1, NONE, NONE, *arrays))
+
+        answer = kernel.function(
+            Held(steps, np.dtype(dtype), Memory(), NONE, NONE), *(given[name] for name in kernel.source.inputs)
+        )
+        self.answers = dict(zip(kernel.source.outputs, answer, strict=True))
+
+
 def compiled_kernels(runs: Sequence[Wanted], dtype: str) -> list[Kernel]:
     """The graphs of one file, compiled.
 

@@ -65,9 +65,7 @@ class PartRun:
         """
         self.rows |= {name: self._turned(value) for name, value in x.items()}
         at_once = derive and len(self.segments) == 1
-        program = self._made(lambda variant: (
-            self.programs.pair(variant).forward if at_once else self.programs.forward(variant)
-        ))
+        program = self.compiled(derive=derive)
         states, pieces = self.first, []
         self._borders, self._kept = [], {}
         for segment in self.segments:
@@ -78,6 +76,12 @@ class PartRun:
             if at_once:
                 self._kept = answer
         return self._joined(pieces) | {f"last {name}": self.layout.unsorted(value) for name, value in states.items()}
+
+    def compiled(self, *, derive: bool = False) -> Runnable:
+        """The program that runs ahead, made if it is not there."""
+        if derive and len(self.segments) == 1:
+            return self._made(self.programs.pair).forward
+        return self._made(self.programs.forward)
 
     def back(self, cotangents: Named) -> dict[str, Array]:
         """From "d output" of all rows to "d name" for each name that the variant asks for, and for the first states.

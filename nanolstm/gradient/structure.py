@@ -25,15 +25,20 @@ def point(model: Sequence, batch: Batch) -> Structure:
 
     "parameters" and "frozen" by name, "x" and each feed as (T, *batch, size), "initial" by name as (*batch, ...).
     """
+    initial = first_states(model, batch.inputs.batch, batch.initial)
+    parameters, frozen = dict(model.parameters), dict(model.frozen)
+    return {"parameters": parameters, "frozen": frozen, "x": batch.inputs.x, "initial": initial, **batch.inputs.feeds}
+
+
+def first_states(model: Sequence, batch: tuple[int, ...], given: Mapping[str, Array]) -> dict[str, Array]:
+    """The first state of each name, (*batch, ...): what was given, or where it starts."""
     initial = {}
     for part in model.parts():
         starts = start_states(part.cell) | model.starts_of(part)
         for name, value in starts.items():
-            state = batch.initial.get(part.prefix + name)
-            repeated = np.broadcast_to(value, (*batch.inputs.batch, *value.shape))
-            initial[part.prefix + name] = repeated if state is None else state
-    parameters, frozen = dict(model.parameters), dict(model.frozen)
-    return {"parameters": parameters, "frozen": frozen, "x": batch.inputs.x, "initial": initial, **batch.inputs.feeds}
+            state = given.get(part.prefix + name)
+            initial[part.prefix + name] = np.broadcast_to(value, (*batch, *value.shape)) if state is None else state
+    return initial
 
 
 def group_of(model: Sequence, key: str) -> str:

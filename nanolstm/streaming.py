@@ -1,0 +1,166 @@
+"""A model step by step, as data comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from nanolstm.compile.backend import chosen, tell_once
+from nanolstm.errors import InputError, KernelError, TraceError, nearest
+from nanolstm.inputs import check_initial, numbers
+from nanolstm.language.functions import Array
+
+if TYPE_CHECKING:
+    from nanolstm.sequence import Sequence
+
+
+@attrs.define(eq=False, repr=False)
+class Stepper:
+    """A model that takes one time step each time that it is called, and carries its state from one to the next.
+
+    ```python
+    import numpy as np
+    import nanolstm as nl
+
+    model = nl.Sequence(nl.cells.ToyLSTM(inputs=2, hidden=3, rng=0))
+    stepper = model.stepper()
+    y = stepper(np.zeros(2))                       # (1,): the output of this step
+    y = stepper(np.zeros(2))                       # of the next one
+    stepper.state["h"]                             # (3,): where it stands
+    stepper.reset()                                # to the start
+    ```
+
+    Made with `batch=B` it takes x (B, M) and answers with y (B, N). It works on the parameters as they were when it was
+    made: after training, make another. It is meant for one thread; two of them need two steppers.
+    """
+
+    _model: Sequence
+    _batch: int | None
+    _x: Array
+    _feeds: dict[str, Array]
+    _y: Array
+    _state: dict[str, Array]
+    _start: dict[str, Array]
+    _run: Callable[[], None]
+
+    def __call__(self, x: Any, **feeds: Any) -> Array:
+        """One step: x (M,) to y (N,), or x (B, M) to y (B, N), a new array each time.
+
+        `feeds` are further inputs that a cell declares, by name, each (size,) or (B, size), or a number.
+
+        Raises:
+            InputError: x, or a feed, has another shape, or is missing. Values are not looked at: NaN goes through.
+        """
+        if not isinstance(x, np.ndarray):
+            x = numbers(x, "x", self._x.dtype)
+        if x.shape != self._x.shape:
+            raise InputError(f"x has shape {x.shape}; this stepper takes {self._x.shape}, one time step")
+        self._x[...] = x
+        if feeds or self._feeds:
+            self._take(feeds)
+        self._run()
+        return self._y.copy()
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The states by name, as `initial=` takes them: copies."""
+        return {name: np.array(value) for name, value in self._state.items()}
+
+    def reset(self) -> None:
+        """Go back to the state that it was made with."""
+        for name, value in self._start.items():
+            self._state[name][...] = value
+
+    def __repr__(self) -> str:
+        return f"Stepper(x {self._x.shape}, y {self._y.shape}, states {', '.join(self._state)})"
+
+    def _take(self, feeds: Mapping[str, Any]) -> None:
+        for name in feeds.keys() - self._feeds.keys():
+            raise InputError(f"no feed {name!r}: {nearest(name, self._feeds)}")
+        for name, place in self._feeds.items():
+            default = self._model.feeds()[name].default
+            if name not in feeds and default is None:
+                raise InputError(f"the feed {name!r} is missing: write stepper(x, {name}=...)")
+            value = numbers(feeds.get(name, default), name, place.dtype)
+            if value.shape == place.shape[:-1] and place.shape[-1] == 1:
+                value = value[..., None]
+            if value.shape not in ((), place.shape):
+                raise InputError(f"{name} has shape {value.shape}; this stepper takes {place.shape}")
+            place[...] = value
+
+
+def stepper(model: Sequence, batch: int | None, initial: Mapping[str, Any] | None) -> Stepper:
+    """A stepper of `model`; see [`Sequence.stepper`][nanolstm.Sequence.stepper]."""
+    if model.bidirectional:
+        raise InputError("a bidirectional model reads each sequence from its end as well: it cannot run step by step")
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1):
+        raise InputError(f"stepper(batch={batch!r}): expected a number of sequences from 1 on, or None for one alone")
+    shape = () if batch is None else (int(batch),)
+    given = check_initial(initial, model.states(), shape, model.dtype)
+    backend = chosen(model.backend)
+    if backend != "numpy":
+        try:
+            return _of_kernels(model, batch, shape, given)
+        except (KernelError, TraceError) as error:
+            if backend == "numba":
+                raise
+            if isinstance(error, KernelError):
+                tell_once(str(error))
+    return _eager(model, batch, shape, given)
+
+
+def _of_kernels(model: Sequence, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]) -> Stepper:
+    """Every kernel of the model bound to arrays that stay."""
+    from nanolstm.compile.kernel import Bound, Kernel
+    from nanolstm.compile.steps import Steps
+    from nanolstm.gradient.batch import check_batch
+    from nanolstm.gradient.run import start
+
+    x = np.zeros((*shape, 1, model.inputs), model.dtype)
+    feeds = {name: np.zeros((*shape, 1, feed.size), model.dtype) for name, feed in model.feeds().items()}
+    whole = check_batch(model, x, None, None, given, None, None, None, feeds)
+    x = np.zeros((*shape, model.inputs), model.dtype)
+    own = {name: np.zeros((*shape, feed.size), model.dtype) for name, feed in model.feeds().items()}
+    below, state, calls = x.reshape(-1, model.inputs), {}, []
+    for level in start(model, whole, set()).levels:
+        (run,) = level
+        run.strict = True
+        rows = {name: own[name].reshape(-1, own[name].shape[-1]) if name in own else v for name, v in run.rows.items()}
+        kernel = run.compiled()
+        assert isinstance(kernel, Kernel)
+        steps = Steps(whole.layout.bounds, whole.layout.batch)
+        bound = Bound(kernel, steps, run.part.cell.dtype, {**run.fixed, **rows, **run.first, "x": below})
+        calls += bound.calls
+        below = bound.answers["output"]
+        for name, part in run.part.cell.anatomy.states.items():
+            state[run.part.prefix + name] = bound.answers[f"last {name}"].reshape(*shape, *part.shape)
+
+    def step() -> None:
+        for call in calls:
+            call()
+
+    y = below.reshape(*shape, -1)
+    begin = {name: np.array(value) for name, value in state.items()}
+    return Stepper(model, batch, x, own, y, state, begin, calls[0] if len(calls) == 1 else step)
+
+
+def _eager(model: Sequence, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]) -> Stepper:
+    """The same in NumPy: the model on a sequence of one step."""
+    from nanolstm.gradient.structure import first_states
+
+    x = np.zeros((*shape, model.inputs), model.dtype)
+    y = np.zeros((*shape, model.outputs), model.dtype)
+    feeds = {name: np.zeros((*shape, feed.size), model.dtype) for name, feed in model.feeds().items()}
+    state = {name: np.array(value) for name, value in first_states(model, shape, given).items()}
+
+    def step() -> None:
+        now = {name: value[..., None, :] for name, value in feeds.items()}
+        out, new = model(x[..., None, :], initial=state, return_state=True, **now)
+        y[...] = out[..., 0, :]
+        for name, value in new.items():
+            state[name][...] = value
+
+    return Stepper(model, batch, x, feeds, y, state, {name: np.array(v) for name, v in state.items()}, step)
