@@ -93,9 +93,9 @@ class Loss:
             )
         if self.classes and width == 1:
             raise InputError(f"loss {self} takes a column for each class; the prediction has one, which is for bce")
-        valid = self._valid(predicted, lengths)
+        valid = None if lengths is None else self._valid(predicted, lengths)
         if self.classes and true.shape == shape and true.dtype.kind in "iu":
-            true = self._one_hot(np.where(valid, true, 0), width, predicted.dtype)
+            true = self._one_hot(true if valid is None else np.where(valid, true, 0), width, predicted.dtype)
         wanted = (*shape, width // self.columns)
         if true.shape == shape and wanted[-1] == 1:
             true = true[..., None]
@@ -106,7 +106,10 @@ class Loss:
                 + f"; it has shape {true.shape} and dtype {true.dtype}. A target is never broadcast"
             )
         true = true.astype(predicted.dtype, copy=False)
-        predicted, true = predicted[valid], true[valid]
+        if valid is None:
+            predicted, true = predicted.reshape(-1, width), true.reshape(-1, wanted[-1])
+        else:
+            predicted, true = predicted[valid], true[valid]
         if len(predicted) == 0:
             raise InputError(f"loss {self}: there is no valid entry; prediction {np.shape(prediction)}")
         return predicted, true
@@ -114,8 +117,6 @@ class Loss:
     def _valid(self, predicted: Array, lengths: Any) -> Array:
         """Which steps of the prediction count, without its last axis."""
         shape = predicted.shape[:-1]
-        if lengths is None:
-            return np.ones(shape, bool)
         if len(shape) != 2 or np.shape(lengths) != shape[:1]:
             raise InputError(
                 f"loss {self}: lengths {np.shape(lengths)} go with a prediction (B, T, N), not {predicted.shape}"
@@ -153,6 +154,18 @@ def loss(text: str | Callable[..., Any]) -> Loss:
         return Loss(name=getattr(text, "__name__", "loss"), function=text)
     if not isinstance(text, str):
         raise InputError(f"loss={text!r}: expected the name of a loss, or a function of (prediction, target)")
+    if text in _found:
+        name, entry, made_before = _found[text]
+        if plugins.shared.registry("losses").entries(name) == [entry]:
+            return made_before
+    _found[text] = name, entry, found = _find(text)
+    return found
+
+
+_found: dict[str, tuple[str, Any, Loss]] = {}
+
+
+def _find(text: str) -> tuple[str, Any, Loss]:
     name, entry, parameters = plugins.lookup("losses", text)
     made = entry.value
     known = list(inspect.signature(made.function).parameters.values())[2:]
@@ -169,12 +182,16 @@ def loss(text: str | Callable[..., Any]) -> Loss:
         raise InputError(
             f"loss {text!r} has {columns} columns of prediction for each of the target; expected at least 1"
         )
-    return Loss(
-        name=name,
-        function=made.function,
-        parameters=parameters,
-        columns=columns,
-        classes=made.classes,
-        in_target_units=made.in_target_units,
-        plugin=str(entry.plugin),
+    return (
+        name,
+        entry,
+        Loss(
+            name=name,
+            function=made.function,
+            parameters=parameters,
+            columns=columns,
+            classes=made.classes,
+            in_target_units=made.in_target_units,
+            plugin=str(entry.plugin),
+        ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Several
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
@@ -138,10 +139,10 @@ class Sequence(Derivable):
                     f"Sequence: cell {i + 1} ({type(above).__name__}) has inputs={above.inputs}, and cell {i} "
                     f"({type(below).__name__}) below it has {below.outputs} outputs{both}; they must be equal"
                 )
-        self._check_feeds()
         if self.readout is not None:
             width = wide * self.cells[-1].outputs
             object.__setattr__(self, "top", Readout(inputs=width, hidden=self.readout, dtype=self.dtype, rng=rng))
+        self._check_feeds()
         if self.learn_initial:
             self._make_starts()
 
@@ -291,6 +292,13 @@ class Sequence(Derivable):
 
     def learned_starts(self, part: Part) -> dict[str, str]:
         """The states of `part` whose start is a parameter, trained or frozen, and its name in the model."""
+        return self._learned[part.prefix]
+
+    @cached_property
+    def _learned(self) -> dict[str, dict[str, str]]:
+        return {part.prefix: self._find_learned(part) for part in self._parts}
+
+    def _find_learned(self, part: Part) -> dict[str, str]:
         states = part.cell.anatomy.states
         own = {name: part.prefix + s.start for name, s in states.items() if isinstance(s.start, str)}
         names = {name: f"{part.prefix}initial.{name}" for name in states}
@@ -303,6 +311,13 @@ class Sequence(Derivable):
 
     def parts(self) -> Iterator[Part]:
         """The cells in the order of computation, each with the prefix of its names."""
+        return iter(self._parts)
+
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        return tuple(self._find_parts())
+
+    def _find_parts(self) -> Iterator[Part]:
         for i, cell in enumerate(self.cells):
             level = f"{i}." if len(self.cells) > 1 else ""
             if self.backward is not None:
@@ -313,12 +328,20 @@ class Sequence(Derivable):
         if self.top is not None:
             yield Part("readout.", self.top)
 
-    def states(self) -> dict[str, StateAnatomy]:
+    def states(self) -> Mapping[str, StateAnatomy]:
         """Every state by name: its shape for one example and its start."""
+        return self._states
+
+    @cached_property
+    def _states(self) -> Mapping[str, StateAnatomy]:
         return {part.prefix + name: s for part in self.parts() for name, s in part.cell.anatomy.states.items()}
 
-    def feeds(self) -> dict[str, FeedAnatomy]:
+    def feeds(self) -> Mapping[str, FeedAnatomy]:
         """Every input beside x by name; a name that several cells declare is one input."""
+        return self._feeds
+
+    @cached_property
+    def _feeds(self) -> Mapping[str, FeedAnatomy]:
         return {name: f for part in self.parts() for name, f in part.cell.anatomy.feeds.items()}
 
     def _make_starts(self) -> None:
@@ -328,7 +351,7 @@ class Sequence(Derivable):
                 key = f"{part.prefix}initial.{name}"
                 if key in taken:
                     raise InputError(f"Sequence(learn_initial=True): {key!r} is a parameter already; rename the gate")
-                if np.isfinite(value).all() and name not in self.learned_starts(part):
+                if np.isfinite(value).all() and name not in self._find_learned(part):
                     self._starts[key] = value
         if not self._starts:
             raise InputError("Sequence(learn_initial=True): no state with a finite start is left to learn")
@@ -404,7 +427,9 @@ class Sequence(Derivable):
             found = start(self, batch, set(), record=record).ahead(derive=False)
             named = [(*name.split(" ", 1), value) for name, value in found.items() if " " in name]
             state = {
-                name: np.array(value if batch.inputs.batch else value[0]) for kind, name, value in named if kind == "last"
+                name: np.array(value if batch.inputs.batch else value[0])
+                for kind, name, value in named
+                if kind == "last"
             }
             values = {name: batch.unpack(value) for kind, name, value in named if kind == "value"}
             return Recording(batch.unpack(found["output"]), state, values)

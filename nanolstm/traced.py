@@ -6,6 +6,7 @@ with the graph (`nanolstm.graph.captured`), so that a graph is used again only w
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -17,11 +18,12 @@ import numpy as np
 
 from nanolstm.compile.programs import Programs, Variant
 from nanolstm.errors import InputError, RandomError, ReturnError, StateShapeError, TraceError, located
-from nanolstm.graph.captured import fingerprint, functions_of
+from nanolstm.graph.captured import functions_of
 from nanolstm.graph.node import Graph, Node, depending_on, in_order, input_node
 from nanolstm.graph.ops import expand
 from nanolstm.graph.simplify import simplified
 from nanolstm.graph.tracer import Tracer, Tracing
+from nanolstm.graph.unchanged import Watch
 from nanolstm.graph.vocabulary import VOCABULARY
 from nanolstm.graph.vocabulary.elementwise import as_number
 from nanolstm.language.cell import Cell
@@ -225,6 +227,9 @@ def _bound(loss: Loss) -> Any:
 _KEPT = 64
 _of_cells: WeakKeyDictionary[type[Cell], OrderedDict[Any, Programs]] = WeakKeyDictionary()
 _of_losses: OrderedDict[Any, Programs] = OrderedDict()
+# What was found last, as long as nothing that it was found by has changed.
+_watched: WeakKeyDictionary[Cell, tuple[Watch, Programs]] = WeakKeyDictionary()
+_watched_losses: WeakKeyDictionary[Callable[..., Any], dict[Any, tuple[Watch, Any, Programs]]] = WeakKeyDictionary()
 
 
 def programs_of(cell: Cell) -> Programs:
@@ -235,18 +240,26 @@ def programs_of(cell: Cell) -> Programs:
     Raises:
         TraceError: see [`trace`][nanolstm.trace].
     """
-    kind = type(cell)
+    found = _watched.get(cell)
+    if found is not None and found[0].unchanged():
+        return found[1]
+    kind, watch = type(cell), Watch()
     settings = {name: getattr(cell, name) for name in settings_of(kind) if name != "rng"}
     gates = {
         name: (part.activation, part.options, *functions_of(part.kind, Gate))
         for name, part in cell.anatomy.gates.items()
     }
-    key = fingerprint(settings, functions_of(kind, Cell), gates)
-    return _kept(
+    for value in (cell, *kind.__mro__[: kind.__mro__.index(Cell)]):
+        watch.look(value)
+    key = watch.fingerprint(settings, functions_of(kind, Cell), gates)
+    programs = _kept(
         _of_cells.setdefault(kind, OrderedDict()),
         key,
         lambda: _programs(trace_step(cell), tuple(cell.anatomy.states)),
     )
+    if key is not None:
+        _watched[cell] = watch, programs
+    return programs
 
 
 def _programs(step: Step, states: tuple[str, ...]) -> Programs:
@@ -259,8 +272,17 @@ def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
     Raises:
         TraceError: see [`trace_loss`][nanolstm.traced.trace_loss].
     """
-    key = fingerprint(loss.function, loss.parameters, loss.columns, width, dtype)
-    return _kept(_of_losses, key, lambda: Programs(trace_loss(loss, width, dtype)))
+    at = (loss.columns, width, dtype)
+    found = _watched_losses.get(loss.function)
+    if found is not None and at in found and found[at][1] == loss.parameters and found[at][0].unchanged():
+        return found[at][2]
+    watch = Watch()
+    key = watch.fingerprint(loss.function, loss.parameters, *at)
+    programs = _kept(_of_losses, key, lambda: Programs(trace_loss(loss, width, dtype)))
+    if key is not None and not loss.parameters:
+        with contextlib.suppress(TypeError):  # of a function that cannot be referred to weakly
+            _watched_losses.setdefault(loss.function, {})[at] = watch, {}, programs
+    return programs
 
 
 def _kept(known: OrderedDict[Any, Programs], key: Any, make: Callable[[], Programs]) -> Programs:

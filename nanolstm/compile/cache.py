@@ -1,13 +1,13 @@
 """Compiled kernels on disk: one folder each, with the source that can be read and what Numba made of it.
 
 A folder is made under another name and then renamed, so that it is there as a whole or not at all, whoever else is
-making the same one. Every file in it has a checksum: Numba would run whatever stands there.
+making the same one. Every file in it has a checksum: Numba would run whatever stands there. What Numba made stands
+beside the source, whatever Numba's own settings say, since elsewhere the checksums would not cover it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,16 @@ from nanolstm.errors import KernelWarning
 _SUMS = "checksums.json"
 _loaded: dict[str, ModuleType] = {}
 _lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    """A child is not to wait for a thread that was compiling in its parent."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def folder() -> Path:
@@ -79,7 +90,7 @@ def _from_disk(place: Path, name: str, key: str) -> ModuleType | None:
     try:
         sums = json.loads((place / _SUMS).read_text())
         if sums == _checksums(place):
-            return _imported(place / f"{name}.py", f"nanolstm_kernel_{name}_{key}")
+            return _executed((place / f"{name}.py").read_text(), str(place / f"{name}.py"), _module_name(name, key))
     except (OSError, ValueError):
         pass
     shutil.rmtree(place, ignore_errors=True)
@@ -88,13 +99,13 @@ def _from_disk(place: Path, name: str, key: str) -> ModuleType | None:
 
 def _made(place: Path, name: str, key: str, text: str) -> ModuleType:
     _announce(name)
-    module = f"nanolstm_kernel_{name}_{key}"
+    module = _module_name(name, key)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=place.parent))
         try:
             (making / f"{name}.py").write_text(text)
-            made = _imported(making / f"{name}.py", module)
+            made = _executed(text, str(making / f"{name}.py"), module)
             (making / _SUMS).write_text(json.dumps(_checksums(making)))
             try:
                 making.rename(place)
@@ -110,28 +121,45 @@ def _made(place: Path, name: str, key: str, text: str) -> ModuleType:
             KernelWarning,
             stacklevel=2,
         )
-        return _in_memory(name, module, text)
+        return _executed(text, f"<{name}>", module)
     return made
 
 
-def _in_memory(name: str, module: str, text: str) -> ModuleType:
-    made = sys.modules[module] = ModuleType(module)
-    exec(compile(text, f"<{name}>", "exec"), made.__dict__)
-    return made
+def _module_name(name: str, key: str) -> str:
+    return f"nanolstm_kernel_{name}_{key}"
 
 
-def _imported(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where Numba looks for it
+def _executed(text: str, file: str, name: str) -> ModuleType:
+    """The module of `text`, not imported, which would write a file into its folder that has no checksum."""
+    _keep_beside_the_source()
+    module = sys.modules[name] = ModuleType(name)  # where Numba looks for it
     try:
-        spec.loader.exec_module(module)
+        exec(compile(text, file, "exec"), module.__dict__)
     except BaseException:
         del sys.modules[name]
         raise
     return module
+
+
+@cache
+def _keep_beside_the_source() -> None:
+    """Tell Numba to keep what it makes of a kernel in the kernel's folder, also where that can only be read.
+
+    Its own ways are a folder that NUMBA_CACHE_DIR names, and one of the user's where this one cannot be written to.
+    """
+    from numba.core.caching import CacheImpl, InTreeCacheLocator
+
+    class BesideKernels(InTreeCacheLocator):  # type: ignore[misc]
+        @classmethod
+        def from_function(cls, py_func: Any, py_file: str) -> Any:
+            if not py_func.__module__.startswith("nanolstm_kernel_") or py_file.startswith("<"):
+                return None
+            found = cls(py_func, py_file)
+            with suppress(OSError):  # what is there can be read
+                Path(found.get_cache_path()).mkdir(exist_ok=True)
+            return found
+
+    CacheImpl._locator_classes.insert(0, BesideKernels)
 
 
 def _enter_directly(module: ModuleType) -> None:

@@ -42,11 +42,12 @@ class Call:
     memory: Memory
     restart: Array
     cut: Array
+    rows: int = attrs.field(init=False)
+    threads: int = attrs.field(init=False)
 
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return self.steps.rows
+    def __attrs_post_init__(self) -> None:
+        self.rows = int(self.steps.bounds[-1])
+        self.threads = get_num_threads()
 
     def state(self, first: Array) -> Array:
         """A state that goes on from `first`, (batch, width)."""
@@ -72,7 +73,7 @@ class Call:
 
     def of_one_row(self, width: int, kind: Any = None) -> Array:
         """Room for something of the row that a thread is at."""
-        return self.memory.take((get_num_threads(), width), kind or self.dtype)
+        return self.memory.take((self.threads, width), kind or self.dtype)
 
     def of_one_step(self, width: int, kind: Any = None) -> Array:
         """Room for something of the step that a thread is at."""
@@ -81,8 +82,12 @@ class Call:
     def loop(self, kernel: Callable[..., None], work: int, *arrays: Array) -> None:
         """Run the time loop; where there is enough `work` (operations for each row), in slices of the batch."""
         steps = self.steps
-        borders = self._borders(min(get_num_threads(), 1 + self.rows * work // WORTH_A_THREAD))
         common = (steps.batch == 1, self.restart, self.cut, *arrays)
+        parts = min(self.threads, steps.batch, 1 + self.rows * work // WORTH_A_THREAD)
+        if parts == 1:
+            kernel(steps.bounds, 0, steps.batch, 0, *common)
+            return
+        borders = self._borders(parts)
         run_all(
             [
                 partial(kernel, steps.bounds, p, q, part, *common)
@@ -94,7 +99,6 @@ class Call:
     def _borders(self, parts: int) -> list[int]:
         """Sequences from each of these to the next have about the same number of steps in all."""
         size = int(self.steps.bounds[1])
-        parts = max(1, min(parts, size))
         if self.rows == size * (len(self.steps.bounds) - 1):
             return [size * part // parts for part in range(parts + 1)]
         widths = np.diff(self.steps.bounds)
@@ -105,9 +109,12 @@ class Call:
     def sums(self, kernel: Callable[..., None], sizes: Sequence[tuple[int, int]], *arrays: Array) -> None:
         """Add up over the rows; `sizes` are those of the products that are."""
         work = sum(2 * m * n for m, n in sizes)
-        parts = max(1, min(get_num_threads(), 1 + self.rows * work // WORTH_A_THREAD))
+        parts = min(self.threads, 1 + self.rows * work // WORTH_A_THREAD)
         room = max((scratch_size(m, n, self.rows, self.dtype) for m, n in sizes), default=1)
         scratch = self.memory.take((parts, room), self.dtype)
+        if parts == 1:
+            kernel(self.rows, 0, 1, scratch[0], *arrays)
+            return
         run_all([partial(kernel, self.rows, part, parts, scratch[part], *arrays) for part in range(parts)])
 
 
@@ -140,7 +147,9 @@ class Bound:
 
         class Held(Call):
             def loop(held, kernel: Callable[..., None], work: int, *arrays: Array) -> None:  # noqa: N805
-                self.calls.append(partial(kernel, steps.bounds, 0, steps.batch, 0, steps.batch == 1, NONE, NONE, *arrays))
+                self.calls.append(
+                    partial(kernel, steps.bounds, 0, steps.batch, 0, steps.batch == 1, NONE, NONE, *arrays)
+                )
 
         answer = kernel.function(
             Held(steps, np.dtype(dtype), Memory(), NONE, NONE), *(given[name] for name in kernel.source.inputs)

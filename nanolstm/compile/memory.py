@@ -1,53 +1,51 @@
 """Work arrays that are used again: a fresh large array costs a page fault for every 4 KiB of it.
 
-What a call takes is its own until the call ends, so that two threads may run one model at once; it then goes back. What
-is handed to the caller never comes from here.
+A call takes arrays one after the other, and the next call of the same kind takes the same ones. A memory belongs to one
+call at a time, so that two threads may run one model at once. What is handed to the caller never comes from here.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+import os
+import threading
 from types import TracebackType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import attrs
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_LIMIT = 1 << 28
-"""How many bytes are held at most for later calls."""
-
-_free: dict[int, list[Array]] = defaultdict(list)
-_held = 0
-
-
-def _room(size: int) -> int:
-    """`size` bytes rounded up, so that arrays of nearly one size can stand in for each other."""
-    step = 1 << max(12, size.bit_length() - 3)
-    return -(-size // step) * step
+_free: WeakKeyDictionary[Any, list[Memory]] = WeakKeyDictionary()
 
 
 @attrs.define(eq=False)
 class Memory:
-    """The work arrays of one call; a context, at the end of which they go back."""
+    """The work arrays of one call; a context, at the end of which they are free for the next."""
 
-    _taken: list[Array] = attrs.field(factory=list, init=False)
+    _owner: Any = None
+    _room: list[Array] = attrs.field(factory=list, init=False)
+    _arrays: list[Array] = attrs.field(factory=list, init=False)
+    _next: int = attrs.field(default=0, init=False)
 
-    def take(self, shape: tuple[int, ...], dtype: Any) -> Array:
+    def take(self, shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> Array:
         """An array with anything in it, aligned to 64 bytes."""
-        global _held  # noqa: PLW0603
-        dtype = np.dtype(dtype)
-        size = math.prod(shape) * dtype.itemsize
-        room = _room(size)
-        try:
-            whole = _free[room].pop()
-            _held -= room
-        except IndexError:
-            whole = _aligned(room)
-        self._taken.append(whole)
-        return whole[:size].view(dtype).reshape(shape)
+        place = self._next
+        self._next += 1
+        if place < len(self._arrays):
+            array = self._arrays[place]
+            if array.shape == shape and array.dtype == dtype:
+                return array
+        else:
+            self._room.append(_aligned(0))
+            self._arrays.append(self._room[place])
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if self._room[place].nbytes < size:
+            self._room[place] = _aligned(size)
+        self._arrays[place] = self._room[place][:size].view(dtype).reshape(shape)
+        return self._arrays[place]
 
     def __enter__(self) -> Memory:
         return self
@@ -55,12 +53,20 @@ class Memory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        global _held  # noqa: PLW0603
-        for array in self._taken:
-            if _held + array.nbytes <= _LIMIT:
-                _free[array.nbytes].append(array)
-                _held += array.nbytes
-        self._taken.clear()
+        self._next = 0
+        if self._owner is not None:
+            _free.setdefault(self._owner(), []).append(self)
+
+
+def memory_of(model: Any) -> Memory:
+    """Work arrays that `model` has used before, if no other call is using them."""
+    from weakref import ref
+
+    free = _free.get(model)
+    try:
+        return free.pop() if free else Memory(ref(model))
+    except IndexError:  # another thread was faster
+        return Memory(ref(model))
 
 
 def _aligned(size: int) -> Array:

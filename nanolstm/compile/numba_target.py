@@ -62,7 +62,21 @@ PRODUCTS = {"product", "product_of_one", "sums_of_products"}
 KERNEL_WORDS = {
     *("bounds", "backward", "p", "q", "part", "parts", "alone", "restart", "cut", "n", "g", "r", "t", "s", "T", "call"),
     *("real", "select", "product", "product_of_one", "sums_of_products", "scratch", "low", "high", "head", "compiled"),
-    *("on_arrays", "forward", "backward", "np", "rows", "dtype", "range", "len", "True", "False", "QUICK", "float32", "float64"),
+    *(
+        "on_arrays",
+        "forward",
+        "backward",
+        "np",
+        "rows",
+        "dtype",
+        "range",
+        "len",
+        "True",
+        "False",
+        "QUICK",
+        "float32",
+        "float64",
+    ),
     *VARIABLES,
     *FUNCTIONS,
 }
@@ -181,7 +195,9 @@ class _Writer:
         self.depth = 1
         self._loop()
         self.steps_given = self.given
-        return self._kernel(f"{self.run.name}_steps", "bounds, p, q, part, alone, restart, cut", self._STEPS, f"{self.run.graph.title}.")
+        return self._kernel(
+            f"{self.run.name}_steps", "bounds, p, q, part, alone, restart, cut", self._STEPS, f"{self.run.graph.title}."
+        )
 
     _STEPS = "int64[::1], int64, int64, int64, boolean, boolean[::1], boolean[::1]"
 
@@ -521,8 +537,7 @@ class _Writer:
         where = {x: Affine() if size[x] == 1 else Affine(0, {names[x]: 1}) for x in letters}
         self.variables = ()
         words = [
-            self._read_as(x, tuple(where[letter] for letter in word), False)
-            for x, word in ((a, left), (b, right))
+            self._read_as(x, tuple(where[letter] for letter in word), False) for x, word in ((a, left), (b, right))
         ]
         target = self._view(*self._targets(node)[0])
         place = flat(tuple(where[x] for x in result), node.shape)
@@ -550,9 +565,12 @@ class _Writer:
     def _product(self, node: Node) -> None:
         targets = self._targets(node)
         array, row, width = self._memory(node)
-        pairs = [(node.inputs[i], node.inputs[i + 1], *letters) for i, letters in zip(
-            range(0, len(node.inputs), 2),
-            [node.static] if node.op.name == "contract" else node.static, strict=True)]
+        pairs = [
+            (node.inputs[i], node.inputs[i + 1], *letters)
+            for i, letters in zip(
+                range(0, len(node.inputs), 2), [node.static] if node.op.name == "contract" else node.static, strict=True
+            )
+        ]
         for number, (x, matrix, left, right, result, _) in enumerate(pairs):
             self._one_product(x, matrix, left, right, result, array, row, width, number > 0)
         for other, its_row in targets[1:]:
@@ -562,7 +580,9 @@ class _Writer:
     def _one_product(
         self, x: Node, matrix: Node, left: str, right: str, result: str, array: str, row: str, width: int, more: bool
     ) -> None:
-        index = tuple(Affine(0, {letter: 1}) if size != 1 else Affine() for letter, size in zip(left, x.shape, strict=True))
+        index = tuple(
+            Affine(0, {letter: 1}) if size != 1 else Affine() for letter, size in zip(left, x.shape, strict=True)
+        )
         base, at = self._address(x, index)
         from_array, from_row, from_width = self._memory(base)
         k, m = x.shape[-1], node_size(matrix, right, result[-1])
@@ -583,7 +603,13 @@ class _Writer:
         if from_row == "part" or row == "part":
             raise NotImplementedError("a product reads a value of one row")
         self.line(f"# {self._about(x)} times {self._about(matrix)}")
-        start = f"{first} * {from_width}" if False else f"({first}) * {from_width}" if "+" in first else f"{first} * {from_width}"
+        start = (
+            f"{first} * {from_width}"
+            if False
+            else f"({first}) * {from_width}"
+            if "+" in first
+            else f"{first} * {from_width}"
+        )
         start += f" + {at.const}" if at.const else ""
         goal = f"{to} * {width}"
         self.used |= {"product", "product_of_one"}
@@ -596,14 +622,11 @@ class _Writer:
                 )
         elif count > 1:
             self.line(
-                f"product({from_array}, {start}, {k}, n * {count}, {packed}, 0, {k}, {m}, "
-                f"{array}, {goal}, {m}, {more})"
+                f"product({from_array}, {start}, {k}, n * {count}, {packed}, 0, {k}, {m}, {array}, {goal}, {m}, {more})"
             )
         else:
             with self.block("if alone:"):
-                self.line(
-                    f"product_of_one({from_array}, {start}, {packed}, 0, {k}, {m}, {array}, {goal}, {more})"
-                )
+                self.line(f"product_of_one({from_array}, {start}, {packed}, 0, {k}, {m}, {array}, {goal}, {more})")
             with self.block("else:"):
                 self.line(
                     f"product({from_array}, {start}, {from_width}, n, {packed}, 0, {k}, {m}, "
@@ -636,7 +659,10 @@ class _Writer:
                 self._sum_of_rows(node)
         self.sum_given = self.given
         return self._kernel(
-            f"{self.run.name}_sums", "rows, part, parts, scratch", f"int64, int64, int64, {self.dtype}[::1]", "What is added up over all rows."
+            f"{self.run.name}_sums",
+            "rows, part, parts, scratch",
+            f"int64, int64, int64, {self.dtype}[::1]",
+            "What is added up over all rows.",
         )
 
     sum_given: dict[str, str] = attrs.field(factory=dict, init=False)
@@ -660,8 +686,14 @@ class _Writer:
         size = dict(zip(left, a.shape, strict=True)) | dict(zip(right, b.shape, strict=True))
         where = {x: Affine() if size[x] == 1 else Affine(0, {x.upper(): 1}) for x in size}
         plain = (
-            a.lead and b.lead and not summed and len(own) <= 1 and len(new) <= 1 and len(heads) <= 1
-            and (own or new) and (not heads or (own and new))
+            a.lead
+            and b.lead
+            and not summed
+            and len(own) <= 1
+            and len(new) <= 1
+            and len(heads) <= 1
+            and (own or new)
+            and (not heads or (own and new))
         )
         if plain and list(result) in ([*heads, *own, *new], [*heads, *new, *own]):
             if list(result) == [*heads, *new, *own] and own and new:
@@ -699,9 +731,7 @@ class _Writer:
         if node.op.name != "sum":
             raise NotImplementedError(f"no kernel computes {node.op.name} over all rows")
         letters = "".join(chr(ord("a") + i) for i in range(len(x.shape)))
-        result = "".join(
-            letter for i, letter in enumerate(letters) if node.shape and node.shape[i] == x.shape[i]
-        )
+        result = "".join(letter for i, letter in enumerate(letters) if node.shape and node.shape[i] == x.shape[i])
         self._sum_over(node, total, [(x, letters)], result)
 
     def _sum_over(self, node: Node, total: str, operands: Sequence[tuple[Node, str]], result: str) -> None:
@@ -751,7 +781,9 @@ class _Writer:
             self.used |= {"select"} if x.boolean else set()
         for view, value in views.items():
             self.line(f"{view} = {value}")
-        nested([*[pair for pair in loops if pair not in of_result], *of_result], f"{total}[{place}] += {' * '.join(words)}")
+        nested(
+            [*[pair for pair in loops if pair not in of_result], *of_result], f"{total}[{place}] += {' * '.join(words)}"
+        )
         self.depth = mark
 
     # Around the kernels: what concerns parameters alone, in NumPy.
@@ -759,7 +791,9 @@ class _Writer:
     def run_function(self, summing: bool) -> tuple[list[str], list[str]]:
         plan, numpy, names = self.plan, NumPyTarget(), self.names
         self.lines, self.depth = [], 1
-        arguments = [f"first_{names[node]}" if name in plan.states else names[node] for name, node in plan.inputs.items()]
+        arguments = [
+            f"first_{names[node]}" if name in plan.states else names[node] for name, node in plan.inputs.items()
+        ]
 
         def compute(nodes: Sequence[Node], about: str) -> None:
             if nodes:
@@ -777,13 +811,17 @@ class _Writer:
         for node in plan.kept:
             kind = ", bool" if node.boolean else ""
             self.line(f"{names[node]} = call.kept({math.prod(node.shape)}{kind})")
-        self.line(f"call.loop({self.run.name}_steps, {self._work()}, {', '.join(self._argument(name) for name in self.steps_given)})")
+        self.line(
+            f"call.loop({self.run.name}_steps, {self._work()}, {', '.join(self._argument(name) for name in self.steps_given)})"
+        )
         if summing:
             totals = [node for node in plan.sums]
             for node in totals:
                 self.line(f"{names[node]} = np.empty({math.prod(node.shape)}, dtype)")
             scratch = ", ".join(f"({m}, {n})" for m, n in self.scratch)
-            self.line(f"call.sums({self.run.name}_sums, [{scratch}], {', '.join(self._argument(name) for name in self.sum_given)})")
+            self.line(
+                f"call.sums({self.run.name}_sums, [{scratch}], {', '.join(self._argument(name) for name in self.sum_given)})"
+            )
             for node in totals:
                 self.line(f"{names[node]} = {names[node]}.reshape({node.shape})")
         compute(plan.after, "after: from what was added up")
@@ -792,10 +830,17 @@ class _Writer:
             answers[name] = self._answer(node)
         for state in plan.states:
             node = plan.inputs[state]
-            answers[f"last {state}"] = f"{names[node]}.reshape({('len(' + names[node] + ')', *node.shape)})".replace("'", "")
+            answers[f"last {state}"] = f"{names[node]}.reshape({('len(' + names[node] + ')', *node.shape)})".replace(
+                "'", ""
+            )
         self.line(f"return {', '.join(answers.values())},")
-        extra = [name for name in self.steps_given if name.startswith("start_") and self.steps_given[name] not in plan.inputs]
-        head = [f"def {self.run.name}({', '.join(['call', *arguments, *extra])}):", f'    """{self.run.graph.title}."""']
+        extra = [
+            name for name in self.steps_given if name.startswith("start_") and self.steps_given[name] not in plan.inputs
+        ]
+        head = [
+            f"def {self.run.name}({', '.join(['call', *arguments, *extra])}):",
+            f'    """{self.run.graph.title}."""',
+        ]
         return [*head, *self.lines], list(answers)
 
     steps_given: dict[str, str] = attrs.field(factory=dict, init=False)

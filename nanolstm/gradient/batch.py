@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from nanolstm.compile.memory import Memory
+from nanolstm.compile.memory import Memory, memory_of
 from nanolstm.errors import InputError
 from nanolstm.gradient.rows import Rows
 from nanolstm.inputs import Inputs, check_initial, check_inputs
@@ -76,7 +76,7 @@ def check_batch(
     layout = Rows(
         len(given.x), given.batch[0] if given.batch else 1, given.lengths if given.valid is not None else None
     )
-    time = len(layout.steps)
+    time = layout.time if layout.lengths is None else len(layout.steps)
     piece = checkpoint_every or time
     return Batch(
         given,
@@ -88,6 +88,7 @@ def check_batch(
         None if rng is None else random_source(rng),
         truncate,
         [range(t, min(t + piece, time)) for t in range(0, time, piece)],
+        memory_of(model),
     )
 
 

@@ -191,17 +191,21 @@ def _loss(function: Loss, batch: Batch, target: Any, ahead: Mapping[str, Array])
     y = batch.unpack(ahead["output"])
     lengths = batch.inputs.lengths if batch.layout.lengths is not None else None
     predicted, true = function.entries(y, target, lengths=lengths)
-    valid = np.ones(y.shape[:-1], bool) if lengths is None else np.arange(y.shape[1]) < lengths[:, None]
+    valid = None if lengths is None else np.arange(y.shape[1]) < lengths[:, None]
     given = {"prediction": predicted, "target": true, "d loss": np.ones((), y.dtype), "v d loss": np.zeros((), y.dtype)}
     along = None
     if "v output" in ahead:
         along = frozenset({"prediction"})
-        given["v prediction"] = batch.unpack(ahead["v output"])[valid]
+        tangent = batch.unpack(ahead["v output"])
+        given["v prediction"] = tangent.reshape(predicted.shape) if valid is None else tangent[valid]
     variant = Variant(wrt=frozenset({"prediction"}), along=along)
     answer = programs_of_loss(function, y.shape[-1], y.dtype).joint(variant)(one_step(len(predicted)), y.dtype, given)
     cotangents = {}
     for way in ("d ",) if along is None else ("d ", "v d "):
-        whole = np.zeros_like(y)
-        whole[valid] = answer[f"{way}prediction"]
+        if valid is None:
+            whole = answer[f"{way}prediction"].reshape(y.shape)
+        else:
+            whole = np.zeros_like(y)
+            whole[valid] = answer[f"{way}prediction"]
         cotangents[f"{way}output"] = batch.pack_batch_first(whole)
     return answer, cotangents

@@ -55,6 +55,13 @@ class PartRun:
     _borders: list[dict[str, Array]] = attrs.field(factory=list, init=False)
     _kept: dict[str, Array] = attrs.field(factory=dict, init=False)
 
+    def again(self, memory: Memory) -> PartRun:
+        """The same part, to be run on another x."""
+        return PartRun(
+            *(self.part, self.programs, self.variants, self.layout, self.segments, self.fixed, dict(self.rows)),
+            *(self.first, memory, self.strict),
+        )
+
     def ahead(self, x: Named, *, derive: bool = False) -> dict[str, Array]:
         """From x of all rows (and "v x") to "output" (and "v output") of all rows, and last states, "last h".
 

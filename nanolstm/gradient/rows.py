@@ -54,7 +54,7 @@ class Rows:
     @property
     def count(self) -> int:
         """How many rows there are."""
-        return self.steps[-1][1]
+        return self.time * self.batch if self.lengths is None else self.steps[-1][1]
 
     @cached_property
     def index(self) -> Array | None:

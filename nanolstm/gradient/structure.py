@@ -52,6 +52,8 @@ def names_of(model: Sequence, wrt: str | Iterable[str]) -> list[str]:
     Raises:
         InputError: one of them is none.
     """
+    if wrt == "parameters":
+        return ["parameters"]
     known = ["parameters", "frozen", "x", "initial", *model.feeds()]
     if not isinstance(wrt, str | list | tuple | set | frozenset):
         raise InputError(f"wrt={wrt!r}: expected one of {', '.join(known)}, or a tuple of them")

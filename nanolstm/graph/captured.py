@@ -62,15 +62,18 @@ class UnknownError(Exception):
     """Something that cannot be looked into."""
 
 
-def fingerprint(*values: Any) -> Hashable:
-    """What is equal for equal `values` and changes with everything that they reach; None if that is unknown."""
+def fingerprint(*values: Any, seen_by: Callable[[Any], None] | None = None) -> Hashable:
+    """What is equal for equal `values` and changes with everything that they reach; None if that is unknown.
+
+    `seen_by` is told of everything that is looked into.
+    """
     try:
-        return tuple(_of(value, {}) for value in values)
+        return tuple(_of(value, {}, seen_by) for value in values)
     except UnknownError:
         return None
 
 
-def _of(value: Any, seen: dict[int, int]) -> Hashable:
+def _of(value: Any, seen: dict[int, int], seen_by: Callable[[Any], None] | None) -> Hashable:
     if type(value) in PLAIN:
         return (type(value), value)
     if isinstance(value, enum.Enum | np.dtype):
@@ -78,13 +81,17 @@ def _of(value: Any, seen: dict[int, int]) -> Hashable:
     if type(value) is Tracer:  # kept from another trace
         raise UnknownError(value)
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufcUS":
+        if seen_by is not None and isinstance(value, np.ndarray):
+            seen_by(value)
         return ("array", value.dtype.str, value.shape, value.tobytes())
     if _stays_as_it_is(value):
         return Is(value)
     if id(value) in seen:  # a function that calls itself, an object that holds itself
         return ("again", seen[id(value)])
     seen[id(value)] = len(seen)
-    return (type(value).__name__, *(_of(part, seen) for part in _parts(value)))
+    if seen_by is not None:
+        seen_by(value)
+    return (type(value).__name__, *(_of(part, seen, seen_by) for part in _parts(value)))
 
 
 def _stays_as_it_is(value: Any) -> bool:
@@ -92,8 +99,13 @@ def _stays_as_it_is(value: Any) -> bool:
     if isinstance(value, types.BuiltinFunctionType):
         return value.__self__ is None or isinstance(value.__self__, types.ModuleType)
     if isinstance(value, types.FunctionType | type):
-        return _root(value.__module__) in LIBRARIES
+        return library_of(value) in LIBRARIES
     return isinstance(value, types.ModuleType | np.ufunc | type(np.sum))
+
+
+def library_of(value: Any) -> str:
+    """The package that a function or a class is of."""
+    return _root(value.__module__)
 
 
 def _root(module: str | None) -> str:
@@ -143,13 +155,18 @@ def _parts_of_object(value: Any) -> Iterator[Any]:
             yield from sorted(value, key=repr)
             known = True
     own = getattr(value, "__dict__", None)
-    slots = [slot for base in type(value).__mro__ for slot in _slots(base)]
+    slots = slots_of(type(value))
     if not known and own is None and not slots:
         raise UnknownError(value)
     for name, part in (own or {}).items():
         yield from (name, part)
     for slot in slots:
         yield from (slot, getattr(value, slot, None))
+
+
+def slots_of(kind: type) -> list[str]:
+    """The attributes for which a class and its bases have slots."""
+    return [slot for base in kind.__mro__ for slot in _slots(base)]
 
 
 def _slots(kind: type) -> tuple[str, ...]:

@@ -55,8 +55,14 @@ def run_all(tasks: Sequence[Callable[[], None]]) -> None:
         _start(len(tasks) - 1)
         for task in tasks[1:]:
             _tasks.put((task, done))
-    errors = [_tried(tasks[0]), *(done.get() for _ in tasks[1:])]
-    for error in errors:
+    errors = [_tried(tasks[0])] if tasks else []
+    interrupts: list[BaseException | None] = []
+    while len(errors) < len(tasks):
+        try:
+            errors.append(done.get())
+        except BaseException as error:  # noqa: BLE001, PERF203  # Ctrl-C: the others still write to the arrays of the call
+            interrupts.append(error)
+    for error in interrupts + errors:
         if error is not None:
             raise error
 

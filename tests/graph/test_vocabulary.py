@@ -7,6 +7,7 @@ from scipy import special
 
 import nanolstm as nl
 from nanolstm.compile.programs import Programs, Variant
+from nanolstm.compile.steps import one_step
 from nanolstm.errors import BatchError
 from nanolstm.graph.node import input_node
 from nanolstm.graph.tracer import METHODS, Tracer, Tracing
@@ -572,7 +573,7 @@ def inputs_of(cell):
 
 
 def run(program, given, dtype):
-    return program([(0, ROWS)], ROWS, dtype, given)
+    return program(one_step(ROWS), dtype, given)
 
 
 def eager(cell, given):
@@ -755,7 +756,7 @@ def test_a_function_in_a_loss_means_what_numpy_does(case, rows, dtype, differenc
     loss, given = nl.loss(case.function), loss_inputs(dtype, rows)
     variant = Variant(wrt=frozenset({"prediction"}))
     program = Programs(trace_loss(loss, 3, np.dtype(dtype))).joint(variant)
-    found = program((), rows, np.dtype(dtype), given | {"d loss": np.ones((), dtype)})
+    found = program(one_step(rows), np.dtype(dtype), given | {"d loss": np.ones((), dtype)})
     tolerance = 1e-12 if dtype == "float64" else 1e-5
     assert found["loss"] == pytest.approx(loss(**given), rel=tolerance, abs=tolerance / 10)
     assert found["d prediction"].dtype == dtype

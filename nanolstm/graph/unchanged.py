@@ -1,0 +1,94 @@
+"""Whether anything that a fingerprint was taken of has changed since, found out quickly.
+
+A fingerprint looks at values; this only looks whether all that was looked at is still the same objects. Where it is
+not, a new fingerprint tells whether that matters.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from nanolstm.graph.captured import LIBRARIES, fingerprint, library_of, reads, slots_of
+
+
+class Watch:
+    """What a fingerprint of values is taken of, to be looked at again."""
+
+    def __init__(self) -> None:
+        """Of nothing yet."""
+        self._parts: list[tuple[Callable[[], list[Any]], list[Any]]] = []
+        self._arrays: list[tuple[np.ndarray[Any, Any], bytes]] = []
+        self._blind = False
+
+    def fingerprint(self, *values: Any) -> Any:
+        """The fingerprint of `values`, all parts of which are watched from now on."""
+        return fingerprint(*values, seen_by=self.look)
+
+    def look(self, value: Any) -> None:
+        """Watch the direct parts of `value`."""
+        if isinstance(value, np.ndarray):
+            self._arrays.append((value, value.tobytes()))
+            return
+        parts = _parts_of(value)
+        if parts is None:
+            self._blind = True
+        else:
+            self._parts.append((parts, parts()))
+
+    def unchanged(self) -> bool:
+        """Whether everything is still the same."""
+        if self._blind:
+            return False
+        for parts, before in self._parts:
+            now = parts()
+            if len(now) != len(before) or not all(map(operator.is_, now, before)):
+                return False
+        return all(array.tobytes() == before for array, before in self._arrays)
+
+
+def _parts_of(value: Any) -> Callable[[], list[Any]] | None:
+    """A function that lists what `value` consists of; None if that is unknown."""
+    if isinstance(value, types.FunctionType):
+        return functools.partial(_of_function, value, reads(value.__code__))
+    if isinstance(value, type):
+        members = [vars(base) for base in value.__mro__ if library_of(base) not in LIBRARIES]
+        return lambda: [member for own in members for member in own.values()]
+    if isinstance(value, Mapping):
+        return lambda: [part for item in value.items() for part in item]
+    if isinstance(value, list | set):
+        return lambda: list(value)
+    if isinstance(value, tuple | frozenset | str | bytes | int | float | complex | slice | np.generic):
+        return list  # it cannot change; what it holds is looked at by itself
+    if isinstance(value, functools.partial | types.MethodType | types.BuiltinFunctionType):
+        return list
+    if isinstance(value, staticmethod | classmethod | property | functools.cached_property):
+        return list
+    own, slots = getattr(value, "__dict__", None), slots_of(type(value))
+    if not slots:  # and the object itself is not kept alive
+        return None if own is None else (lambda: list(own.values()))
+    return lambda: [*(own or {}).values(), *(getattr(value, slot, None) for slot in slots)]
+
+
+def _of_function(function: types.FunctionType, names: tuple[tuple[str, ...], ...]) -> list[Any]:
+    parts: list[Any] = [function.__code__, function.__defaults__, function.__kwdefaults__]
+    for cell in function.__closure__ or ():
+        try:
+            parts.append(cell.cell_contents)
+        except ValueError:  # not filled yet
+            parts.append(None)
+    known = function.__globals__
+    for name, *path in names:
+        value = known.get(name)
+        parts.append(value)
+        for attribute in path:
+            if not isinstance(value, types.ModuleType):
+                break
+            value = getattr(value, attribute, None)
+            parts.append(value)
+    return parts
