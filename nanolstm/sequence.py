@@ -90,7 +90,9 @@ class Sequence(Derivable):
             are left as they are.
         rng: draws what the model itself adds (backward cells, readout); by default derived from the cells' own, so
             that a model of seeded cells is the same each time.
-        backend: `"auto"` or `"numpy"`; NumPy is the one there is.
+        backend: `"auto"`: kernels that Numba compiles, and NumPy where they cannot be had, or what the environment
+            variable NANOLSTM_BACKEND says; `"numba"`: kernels, or an error that says why there are none; `"numpy"`:
+            nothing is compiled.
 
     Attributes:
         parameters: every trained parameter by name: `"input.U"` of a single cell, `"0.input.U"` in a stack,
@@ -248,7 +250,7 @@ class Sequence(Derivable):
         return self._run(x, lengths, resets, initial, rng, feeds, record=True)
 
     def stepper(self, *, batch: int | None = None, initial: Mapping[str, Any] | None = None) -> Stepper:
-        """The model step by step, as data comes in: `y = stepper(x_t)` carries the state on.
+        """A model that takes one time step at a time, as data comes in, and carries its state on.
 
         ```python
         import numpy as np
@@ -293,6 +295,11 @@ class Sequence(Derivable):
     def learned_starts(self, part: Part) -> dict[str, str]:
         """The states of `part` whose start is a parameter, trained or frozen, and its name in the model."""
         return self._learned[part.prefix]
+
+    @cached_property
+    def has_learned_starts(self) -> bool:
+        """Whether a first state is a parameter."""
+        return any(self._learned.values())
 
     @cached_property
     def _learned(self) -> dict[str, dict[str, str]]:
@@ -420,18 +427,25 @@ class Sequence(Derivable):
         record: bool,
     ) -> Recording:
         from nanolstm.gradient.batch import check_batch
+        from nanolstm.gradient.bound import bound_model, state_of, unpacked
         from nanolstm.gradient.run import start
 
         batch = check_batch(self, x, lengths, resets, initial, rng, None, None, feeds)
+        if not record:
+            with bound_model(self, batch, derive=False) as bound:
+                if bound is not None:
+                    bound.ahead(batch.inputs.x)
+                    own = batch.inputs.batch
+                    return Recording(unpacked(bound.y, own), state_of(bound.last(), own), {})
         with batch.memory:
             found = start(self, batch, set(), record=record).ahead(derive=False)
-            named = [(*name.split(" ", 1), value) for name, value in found.items() if " " in name]
-            state = {
-                name: np.array(value if batch.inputs.batch else value[0])
-                for kind, name, value in named
-                if kind == "last"
+            last = {name.removeprefix("last "): value for name, value in found.items() if name.startswith("last ")}
+            state = state_of({name: np.array(value) for name, value in last.items()}, batch.inputs.batch)
+            values = {
+                name.removeprefix("value "): batch.unpack(value)
+                for name, value in found.items()
+                if name.startswith("value ")
             }
-            values = {name: batch.unpack(value) for kind, name, value in named if kind == "value"}
             return Recording(batch.unpack(found["output"]), state, values)
 
     def _run_part(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def stepper(model: Sequence, batch: int | None, initial: Mapping[str, Any] | Non
 
 def _of_kernels(model: Sequence, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]) -> Stepper:
     """Every kernel of the model bound to arrays that stay."""
-    from nanolstm.compile.kernel import Bound, Kernel
+    from nanolstm.compile.memory import Memory
     from nanolstm.compile.steps import Steps
     from nanolstm.gradient.batch import check_batch
     from nanolstm.gradient.run import start
@@ -129,14 +130,13 @@ def _of_kernels(model: Sequence, batch: int | None, shape: tuple[int, ...], give
         (run,) = level
         run.strict = True
         rows = {name: own[name].reshape(-1, own[name].shape[-1]) if name in own else v for name, v in run.rows.items()}
-        kernel = run.compiled()
-        assert isinstance(kernel, Kernel)
+        fixed = {name: np.array(value) for name, value in run.fixed.items()}  # training may go on
         steps = Steps(whole.layout.bounds, whole.layout.batch)
-        bound = Bound(kernel, steps, run.part.cell.dtype, {**run.fixed, **rows, **run.first, "x": below})
-        calls += bound.calls
-        below = bound.answers["output"]
+        bound = run.bind({**fixed, **rows, **run.first, "x": below}, steps, Memory(), derive=False)
+        calls += bound.running
+        below = bound.rows["output"]
         for name, part in run.part.cell.anatomy.states.items():
-            state[run.part.prefix + name] = bound.answers[f"last {name}"].reshape(*shape, *part.shape)
+            state[run.part.prefix + name] = bound.rows[f"last {name}"].reshape(*shape, *part.shape)
 
     def step() -> None:
         for call in calls:
@@ -151,14 +151,16 @@ def _eager(model: Sequence, batch: int | None, shape: tuple[int, ...], given: Ma
     """The same in NumPy: the model on a sequence of one step."""
     from nanolstm.gradient.structure import first_states
 
+    model = copy.deepcopy(model)  # whose parameters may be trained meanwhile
     x = np.zeros((*shape, model.inputs), model.dtype)
     y = np.zeros((*shape, model.outputs), model.dtype)
     feeds = {name: np.zeros((*shape, feed.size), model.dtype) for name, feed in model.feeds().items()}
     state = {name: np.array(value) for name, value in first_states(model, shape, given).items()}
 
     def step() -> None:
-        now = {name: value[..., None, :] for name, value in feeds.items()}
-        out, new = model(x[..., None, :], initial=state, return_state=True, **now)
+        now: dict[str, Any] = {name: value[..., None, :] for name, value in feeds.items()}
+        now["initial"] = state
+        out, new = model(x[..., None, :], return_state=True, **now)
         y[...] = out[..., 0, :]
         for name, value in new.items():
             state[name][...] = value

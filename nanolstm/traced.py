@@ -81,7 +81,7 @@ def kernel_source(cell: Cell) -> str:
         TraceError: see [`trace`][nanolstm.trace].
         KernelError: no kernel can be written for the step.
     """
-    from nanolstm.compile.kernel import written
+    from nanolstm.compile.numba_target import written
 
     if not isinstance(cell, Cell):
         raise InputError(f"kernel_source({cell!r}): expected a cell; of a model write nl.kernel_source(model.cells[0])")

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from nanolstm.compile.memory import Memory
-from nanolstm.compile.numba_target import Wanted
 from nanolstm.compile.numpy_target import program
 from nanolstm.compile.steps import Steps
+from nanolstm.compile.writer import Wanted
 from nanolstm.errors import InputError, KernelError, KernelWarning
 
 BACKENDS = ("auto", "numpy", "numba")

@@ -30,7 +30,7 @@ _lock = threading.Lock()
 
 def _after_fork() -> None:
     """A child is not to wait for a thread that was compiling in its parent."""
-    global _lock  # noqa: PLW0603
+    global _lock
     _lock = threading.Lock()
 
 

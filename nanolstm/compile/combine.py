@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import attrs
 
@@ -199,7 +200,7 @@ PRODUCTS = Op(
     "products",
     "",
     lambda operands, static: contract_shape(operands[:2], static[0]),
-    nothing,
+    lambda y, g: [],
     nothing,
 )
 """The sum of several products: operands are vector, matrix, vector, matrix...; static: of each, that of `contract`."""
@@ -208,34 +209,31 @@ PRODUCTS = Op(
 def added_products(view: View) -> Replacement:
     """Products whose parts are added to each other, part for part, are added up as a whole."""
 
-    def sums(product: Node) -> tuple[tuple[object, Node], ...] | None:
-        """For each part of a product that is read, which it is and the sum that it is a term of."""
+    def sums(product: Node) -> tuple[tuple[tuple[Any, ...], Node], ...]:
+        """For each part of a product that is read, which it is and the sum that it is a term of; () if one is not."""
+        whole = all(reader.op.name == "add" for reader in view.readers[product])
         found = []
-        parts = [product] if product in view.outputs else view.readers[product]
-        if any(part.op.name == "add" for part in parts) and len(parts) == 1:
-            parts = [product]
-        for part in parts:
-            if (part is not product and part.op.name != "slice") or not view.used_once(part):
-                return None
+        for part in [product] if whole else view.readers[product]:
+            if not view.used_once(part) or (part is not product and part.op.name != "slice"):
+                return ()
             top = view.readers[part][0]
             if top.op.name != "add" or top.shape != part.shape:
-                return None
+                return ()
             while not view.is_top(top):
                 top = view.readers[top][0]
-            found.append((part.static if part is not product else (), top))
-        return tuple(sorted(found, key=lambda pair: (str(pair[0]), view.place[pair[1]])))
+            found.append((() if whole else part.static, top))
+        return tuple(sorted(found, key=lambda pair: (pair[0], view.place[pair[1]])))
 
-    products = [node for node in view.nodes if _is_product_with_a_matrix(node)]
+    products = [node for node in view.nodes if _is_product_with_a_matrix(node) and node not in view.outputs]
     where = {node: parts for node in products if (parts := sums(node))}
     found: Replacement = {}
     for group in _groups(where, lambda node: (node.shape, where[node])):
         operands = [operand for node in group for operand in node.inputs]
         whole = apply_op(PRODUCTS, operands, tuple(node.static for node in group))
+        parts = {*group, *(part for node in group for part in view.readers[node])}
         for static, top in where[group[0]]:
-            gone = {x for node in group for x in (node, *view.readers[node]) if x is node or x.static == static}
-            rest = [term for term in view.terms(found.get(top, top) if False else top) if term not in gone]
-            part = apply("slice", whole, static=static) if static else whole
-            found[top] = _chain("add", [part, *rest])
+            rest = [term for term in view.terms(top) if term not in parts]
+            found[top] = _chain("add", [apply("slice", whole, static=static) if static else whole, *rest])
     return found
 
 

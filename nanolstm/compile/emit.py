@@ -22,6 +22,9 @@ RESERVED = {"np", "steps", "rows", "dtype", "real", "a", "b", "size", "inf", "na
 """Words of the emitted function itself."""
 
 
+_ENDINGS = ("_t", "_r", "_j", "_flat", "_packed", "_turned", "_total")
+
+
 class Target(Protocol):
     """How single nodes are written."""
 
@@ -203,7 +206,7 @@ def identifiers(nodes: Iterable[Node], reserved: Collection[str]) -> dict[Node, 
     for node in dict.fromkeys(nodes):
         count += not node.name
         word = re.sub(r"\W+", "_", node.name).strip("_") or f"t{count}"
-        if word.endswith(("_t", "_r", "_j")) or word.startswith(("first_", "last_", "start_")):  # which mean something
+        if word.endswith(_ENDINGS) or word.startswith(("first_", "last_", "start_")):  # which mean something here
             word = f"own_{word}_"
         name, again = word, 1
         while name in taken or keyword.iskeyword(name):

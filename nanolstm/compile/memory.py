@@ -7,8 +7,6 @@ call at a time, so that two threads may run one model at once. What is handed to
 from __future__ import annotations
 
 import math
-import os
-import threading
 from types import TracebackType
 from typing import Any
 from weakref import WeakKeyDictionary

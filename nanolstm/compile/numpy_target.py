@@ -67,7 +67,11 @@ class Program:
     function: Callable[..., tuple[Any, ...]]
 
     def __call__(
-        self, steps: Steps, dtype: np.dtype[Any], given: Mapping[str, Any], memory: Memory | None = None
+        self,
+        steps: Steps,
+        dtype: np.dtype[Any],
+        given: Mapping[str, Any],
+        memory: Memory | None = None,  # noqa: ARG002  # as for a kernel
     ) -> dict[str, Any]:
         """Its outputs by name, last states as "last h"; its work arrays are all new, whatever `memory` is."""
         with np.errstate(all="ignore"):  # what is not finite is looked for in the results, not in between

@@ -16,7 +16,8 @@ from typing import cast
 import attrs
 
 from nanolstm.compile.backend import Runnable, made
-from nanolstm.compile.numba_target import Wanted
+from nanolstm.compile.kernel_steps import CUT, RESTART
+from nanolstm.compile.writer import Wanted
 from nanolstm.graph.derive import forward, reverse
 from nanolstm.graph.node import Graph, Node, apply, constant, depending_on, in_order, input_node, replaced
 from nanolstm.graph.ops import expand, reshaped, total, where
@@ -24,9 +25,6 @@ from nanolstm.graph.simplify import simplified
 
 BACK = ("d ", "v d ")
 """How the names of cotangents and of their tangents begin."""
-
-RESTART, CUT = "at restart", "at cut"
-"""Inputs that say at which rows a state starts anew, and at which no gradient goes through it."""
 
 CHEAP = {
     *("add", "sub", "mul", "neg", "abs", "sign", "stop", "minimum", "maximum", "where", "less", "less_equal", "equal"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import attrs
@@ -34,7 +35,7 @@ class Steps:
     def pairs(self) -> list[tuple[int, int]]:
         """The rows of each step, from and to, in the order in which they are run."""
         ends = self.bounds.tolist()
-        pairs = list(zip(ends[:-1], ends[1:], strict=True))
+        pairs = list(pairwise(ends))
         return pairs[::-1] if self.backward else pairs
 
 

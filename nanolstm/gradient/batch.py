@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Batch:
     """What a model is run on, checked, and the layout of its rows.
 
-    `memory` is a context: at its end, the work arrays of the call go back. `bare` are the feeds of width 1 that came without an axis for it.
+    `memory` is a context, at whose end the work arrays of the call are free for the next one. `bare` are the feeds of
+    width 1 that came without an axis for it.
     """
 
     inputs: Inputs

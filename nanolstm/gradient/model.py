@@ -10,6 +10,7 @@ import numpy as np
 from nanolstm.compile.programs import Variant
 from nanolstm.compile.steps import one_step
 from nanolstm.gradient.batch import Batch, check_batch
+from nanolstm.gradient.bound import BoundModel, bound_model
 from nanolstm.gradient.run import gathered, start
 from nanolstm.gradient.structure import Structure, completed, names_of
 from nanolstm.language.functions import Array
@@ -82,8 +83,13 @@ class Derivable:
         """
         model = cast("Sequence", self)
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
+        function = find_loss(loss)
+        if wrt == "parameters":
+            with bound_model(model, batch, derive=True) as bound:
+                if bound is not None:
+                    return _of_bound(bound, function, batch, target)
         with batch.memory:
-            function, run = find_loss(loss), start(model, batch, set(names_of(model, wrt)))
+            run = start(model, batch, set(names_of(model, wrt)))
             value, cotangents = _loss(function, batch, target, run.ahead(derive=True))
             return float(value["loss"]), gathered(model, run, run.back(cotangents), wrt, "d ")
 
@@ -184,6 +190,23 @@ class Derivable:
             run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
             _, cotangents = _loss(function, batch, target, run.ahead(derive=True))
             return gathered(model, run, run.back(cotangents), wrt, "v d ")
+
+
+def _of_bound(bound: BoundModel, function: Loss, batch: Batch, target: Any) -> tuple[float, dict[str, Array]]:
+    """The loss, and the gradient by the parameters."""
+    own = batch.inputs.batch
+    bound.ahead(batch.inputs.x)
+    predicted, true = function.entries(bound.y.swapaxes(0, 1) if own else bound.y[:, 0], target)
+    given = {"prediction": predicted, "target": true, "d loss": np.ones((), predicted.dtype)}
+    variant = Variant(wrt=frozenset({"prediction"}))
+    program = programs_of_loss(function, predicted.shape[-1], predicted.dtype).joint(variant)
+    answer = program(one_step(len(predicted)), predicted.dtype, given)
+    cotangent = answer["d prediction"]
+    if own:
+        bound.dy.swapaxes(0, 1)[...] = cotangent.reshape(*own, -1, cotangent.shape[-1])
+    else:
+        bound.dy[:, 0] = cotangent
+    return float(answer["loss"]), bound.back()
 
 
 def _loss(function: Loss, batch: Batch, target: Any, ahead: Mapping[str, Array]) -> tuple[Structure, dict[str, Array]]:

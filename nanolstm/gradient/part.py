@@ -10,6 +10,7 @@ import numpy as np
 
 from nanolstm.compile.backend import Runnable, tell_once
 from nanolstm.compile.memory import Memory
+from nanolstm.compile.numpy_target import Program
 from nanolstm.compile.programs import Programs, Variant
 from nanolstm.compile.steps import Steps
 from nanolstm.errors import KernelError
@@ -17,6 +18,7 @@ from nanolstm.gradient.rows import Rows
 from nanolstm.language.functions import Array
 
 if TYPE_CHECKING:
+    from nanolstm.compile.kernel import Bound
     from nanolstm.sequence import Part
 
 Named = Mapping[str, Array]
@@ -55,13 +57,6 @@ class PartRun:
     _borders: list[dict[str, Array]] = attrs.field(factory=list, init=False)
     _kept: dict[str, Array] = attrs.field(factory=dict, init=False)
 
-    def again(self, memory: Memory) -> PartRun:
-        """The same part, to be run on another x."""
-        return PartRun(
-            *(self.part, self.programs, self.variants, self.layout, self.segments, self.fixed, dict(self.rows)),
-            *(self.first, memory, self.strict),
-        )
-
     def ahead(self, x: Named, *, derive: bool = False) -> dict[str, Array]:
         """From x of all rows (and "v x") to "output" (and "v output") of all rows, and last states, "last h".
 
@@ -89,6 +84,26 @@ class PartRun:
         if derive and len(self.segments) == 1:
             return self._made(self.programs.pair).forward
         return self._made(self.programs.forward)
+
+    def has_kernels(self, *, derive: bool) -> bool:
+        """Whether what runs ahead is compiled."""
+        return not isinstance(self.compiled(derive=derive), Program)
+
+    def bind(self, given: Named, steps: Steps, memory: Memory, *, derive: bool) -> Bound:
+        """The kernel that runs ahead, bound to the arrays in `given`."""
+        from nanolstm.compile.kernel import Bound, Kernel
+
+        kernel = self.compiled(derive=derive)
+        assert isinstance(kernel, Kernel)
+        return Bound(kernel, steps, self.part.cell.dtype, given, memory)
+
+    def bind_back(self, given: Named, steps: Steps, memory: Memory) -> Bound:
+        """The kernel that runs back, bound to the arrays in `given`."""
+        from nanolstm.compile.kernel import Bound, Kernel
+
+        kernel = self._made(self.programs.pair).backward
+        assert isinstance(kernel, Kernel)
+        return Bound(kernel, steps, self.part.cell.dtype, given, memory)
 
     def back(self, cotangents: Named) -> dict[str, Array]:
         """From "d output" of all rows to "d name" for each name that the variant asks for, and for the first states.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import attrs
 import numpy as np
 
 from nanolstm.compile.backend import chosen
-from nanolstm.compile.programs import CUT, RESTART, Programs, Variant
+from nanolstm.compile.kernel_steps import CUT, RESTART
+from nanolstm.compile.programs import Variant
 from nanolstm.eager import draw_noises
 from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.part import PartRun
@@ -30,12 +30,6 @@ class ModelRun:
     batch: Batch
     here: Mapping[str, Structure]
     levels: list[list[PartRun]]
-
-    def of(self, batch: Batch) -> ModelRun:
-        """The same run of another x."""
-        return ModelRun(
-            batch, {"": {"x": batch.inputs.x}}, [[run.again(batch.memory) for run in x] for x in self.levels]
-        )
 
     def ahead(self, *, derive: bool) -> dict[str, Array]:
         """The output of all rows, "output", and its tangent in the direction of the run, "v output".
@@ -79,58 +73,7 @@ class ModelRun:
 def start(
     model: Sequence, batch: Batch, wrt: set[str], direction: Structure | None = None, *, record: bool = False
 ) -> ModelRun:
-    """Everything that a run needs, part by part: at `point`, and along `direction` from there.
-
-    Of a call that brings nothing but x, all but x is kept for the next one of the same shape.
-    """
-    if direction is not None or not _brings_x_alone(model, batch):
-        return _started(model, batch, wrt, direction, record=record)
-    known = _ready.setdefault(model, {})
-    key = (batch.layout.time, batch.inputs.batch, batch.truncate, len(batch.segments), frozenset(wrt), record)
-    key = (*key, chosen(model.backend))
-    parts = tuple(model.parts())
-    if key not in known or not known[key].fits(parts):
-        run = _started(model, batch, wrt, None, record=record)
-        known[key] = _Ready(run, [(programs_of(part.cell), part.cell.parameters.flat) for part in parts])
-        while len(known) > _KEPT:
-            del known[next(iter(known))]
-    return known[key].run.of(batch)
-
-
-_KEPT = 8
-
-
-@attrs.frozen(eq=False)
-class _Ready:
-    """A run that has been, and the programs and the parameters of its parts, by which it is known to be as it was."""
-
-    run: ModelRun
-    found: list[tuple[Programs, Array]]
-
-    def fits(self, parts: Iterable[Part]) -> bool:
-        """Whether nothing has changed since."""
-        return all(
-            programs_of(part.cell) is programs and part.cell.parameters.flat is flat
-            for part, (programs, flat) in zip(parts, self.found, strict=True)
-        )
-
-
-_ready: WeakKeyDictionary[Sequence, dict[Any, _Ready]] = WeakKeyDictionary()
-
-
-def _brings_x_alone(model: Sequence, batch: Batch) -> bool:
-    inputs = batch.inputs
-    return (
-        batch.layout.lengths is None
-        and inputs.resets is None
-        and not batch.initial
-        and not model.feeds()
-        and batch.rng is None
-        and not any(model.learned_starts(part) for part in model.parts())
-    )
-
-
-def _started(model: Sequence, batch: Batch, wrt: set[str], direction: Structure | None, *, record: bool) -> ModelRun:
+    """Everything that a run needs, part by part: at `point`, and along `direction` from there."""
     here = {"": point(model, batch)} | ({"v ": direction} if direction is not None else {})
     levels: list[list[PartRun]] = [[]]
     for part in model.parts():
@@ -216,13 +159,6 @@ def _cuts(part: Part, batch: Batch) -> Array | None:
 
 def gathered(model: Sequence, run: ModelRun, answers: list[list[Structure]], wrt: str | Iterable[str], way: str) -> Any:
     """The gradient by `wrt` of what the parts answered; `way` is "d ", or "v d " for its tangent."""
-    if wrt == "parameters" and not any(model.learned_starts(part) for part in model.parts()):
-        return {  # copies: two parameters may have one and the same gradient
-            own.part.prefix + key: np.array(answer[f"{way}{key}"])
-            for level, parts in zip(run.levels, answers, strict=True)
-            for own, answer in zip(level, parts, strict=True)
-            for key in own.part.cell.parameters
-        }
     found: Structure = {
         group: {key: np.zeros_like(value) for key, value in values.items()}
         for group, values in (("parameters", model.parameters), ("frozen", model.frozen))

@@ -1,1 +1,1 @@
-"""What compiled steps call: vector arithmetic, products of packed matrices, threads. Imported only once Numba is used."""
+"""What compiled steps call: elementary functions, products of packed matrices, threads."""

@@ -8,7 +8,6 @@ be imported before a caller is loaded from Numba's cache.
 # ruff: noqa: ARG001 (an intrinsic takes the typing context, which none here needs)
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import llvmlite.binding
@@ -20,7 +19,7 @@ from numba.core.errors import NumbaTypeError
 from numba.extending import intrinsic
 
 from nanolstm.kernels import lanes
-from nanolstm.kernels.compiled import CAREFUL
+from nanolstm.kernels.compiled import CAREFUL, compiled
 from nanolstm.kernels.lanes import ROWS, VECTORS, aligned, beyond, fetch, move, room, strip, tile, transpose, width
 
 DEPTH = 512
@@ -396,11 +395,38 @@ _COMPILED = {
 }
 """Every function for every type of element, each after those that it calls."""
 
-_PACK = {
-    dtype: ctypes.CFUNCTYPE(None, *[ctypes.c_ssize_t] * 6)(function.address)
-    for (name, dtype), function in _COMPILED.items()
-    if name == "pack"
-}
+
+@intrinsic
+def _pack(typing: Any, matrix: Any, packed: Any) -> Any:
+    """Pack a matrix of any strides, in compiled code."""
+    symbol = _SYMBOL.format("pack", matrix.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target = (context.make_array(k)(context, builder, v) for k, v in zip(signature.args, arguments))  # noqa: B905
+        sizes = cgutils.unpack_tuple(builder, source.shape, 2)
+        strides = [builder.sdiv(x, source.itemsize) for x in cgutils.unpack_tuple(builder, source.strides, 2)]
+        passed = [source.data, *strides, *sizes, target.data]
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), passed)
+        return context.get_dummy_value()
+
+    return types.void(matrix, packed), emit
+
+
+def _pack_any(matrix: Any, packed: Any) -> None:
+    _pack(matrix, packed)
+
+
+def _entered(element: str) -> Any:
+    """What Numba calls in the end, without finding out the types of the arguments each time."""
+    function = compiled(f"void({element}[:, :], {element}[::1])")(_pack_any)
+    (result,) = function.overloads.values()
+    _ALIVE.append(function)
+    return result.entry_point
+
+
+_ALIVE: list[Any] = []
+_PACK = {np.dtype(element): _entered(element) for element in ("float32", "float64")}
 
 
 def _columns(dtype: Any) -> int:
@@ -433,7 +459,6 @@ def pack(matrix: np.ndarray[Any, Any], out: np.ndarray[Any, Any] | None = None) 
     row_stride, column_stride = matrix.strides
     if not matrix.flags.aligned or row_stride % size or column_stride % size:
         matrix = matrix.copy()
-        row_stride, column_stride = matrix.strides
     count = packed_size(m, k, matrix.dtype)
     if out is None:
         memory = np.empty(count + LINE // size, matrix.dtype)
@@ -441,6 +466,5 @@ def pack(matrix: np.ndarray[Any, Any], out: np.ndarray[Any, Any] | None = None) 
         out = memory[start : start + count]
     elif out.dtype != matrix.dtype or out.shape != (count,) or not out.flags.carray:
         raise ValueError(f"out must be a contiguous {matrix.dtype} array of shape ({count},) that can be written to")
-    source, target = matrix.__array_interface__["data"][0], out.__array_interface__["data"][0]
-    write(source, row_stride // size, column_stride // size, m, k, target)
+    write(matrix, out)
     return out

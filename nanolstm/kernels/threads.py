@@ -26,7 +26,7 @@ def set_num_threads(number: int | None) -> None:
     Raises:
         InputError: no number from 1 on.
     """
-    global _chosen  # noqa: PLW0603
+    global _chosen
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
         raise InputError(f"set_num_threads({number!r}): expected a number of threads from 1 on, or None")
     _chosen = number
@@ -60,7 +60,7 @@ def run_all(tasks: Sequence[Callable[[], None]]) -> None:
     while len(errors) < len(tasks):
         try:
             errors.append(done.get())
-        except BaseException as error:  # noqa: BLE001, PERF203  # Ctrl-C: the others still write to the arrays of the call
+        except BaseException as error:  # noqa: BLE001  # Ctrl-C: the others still write to the arrays of the call
             interrupts.append(error)
     for error in interrupts + errors:
         if error is not None:
@@ -92,7 +92,7 @@ def _work() -> None:
 
 def _forget() -> None:
     """In a child after a fork there are no threads but the one that forked."""
-    global _tasks, _lock  # noqa: PLW0603
+    global _tasks, _lock
     _tasks, _lock = SimpleQueue(), threading.Lock()
     _workers.clear()
 

@@ -1,0 +1,326 @@
+"""The time loop of a kernel: for each time step, products of all rows, then fused loops for one row after the other."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import attrs
+
+from nanolstm.compile.index import Affine, Index, broadcast, element, flat
+from nanolstm.compile.schedule import VIEWS, Nest, Stage, Task, bare, is_outer, origin, read_by
+from nanolstm.compile.writer import FUNCTIONS, VARIABLES, MustBeStoredError, Writer, shifted
+from nanolstm.graph.node import Node
+
+RESTART, CUT = "at restart", "at cut"
+"""Inputs that say at which rows a state starts anew, and at which no gradient goes through it."""
+
+ARGUMENTS = {
+    "bounds": "int64[::1]",
+    "p": "int64",
+    "q": "int64",
+    "part": "int64",
+    "alone": "boolean",
+    "restart": "boolean[::1]",
+    "cut": "boolean[::1]",
+}
+"""What every time loop is given: where each step begins, sequences from and to, which thread, whether the batch is one
+sequence, and at which rows states start anew and gradients stop (or nothing)."""
+
+INFIX = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "neg": "-{}",
+    "stop": "{}",
+    "less": "{} < {}",
+    "less_equal": "{} <= {}",
+    "equal": "{} == {}",
+    "where": "select({}, {}, {})",
+}
+"""How elementwise operations are written that are no functions of their own name."""
+
+LOGICAL = {"mul": "{} & {}", "minimum": "{} & {}", "add": "{} | {}", "maximum": "{} | {}", "stop": "{}"}
+"""The same between masks."""
+
+LONGEST = 60
+"""How long an expression may be that is not given a name."""
+
+
+@attrs.define(eq=False)
+class StepsWriter(Writer):
+    """Writes the time loop.
+
+    Attributes:
+        backward: whether the last time step is run first.
+        starts: the arrays in which states start anew, by the names under which a program is given them.
+    """
+
+    backward: bool
+    starts: dict[str, str] = attrs.field(factory=dict, init=False)
+
+    def write(self, name: str, about: str) -> list[str]:
+        """The whole function."""
+        order = "range(len(bounds) - 2, -1, -1)" if self.backward else "range(len(bounds) - 1)"
+        with self.block(f"for t in {order}:"):
+            self.line("g = bounds[t] + p  # the first row of this step")
+            self.line("n = min(q, bounds[t + 1] - bounds[t]) - p  # and how many there are")
+            with self.block("if n <= 0:"):
+                self.line("continue")
+            if not self.backward:
+                self._between()
+            for number, stage in enumerate(self.plan.stages):
+                self._stage(stage, number)
+            if self.backward:
+                self._between()
+        return self.function(name, ARGUMENTS, about)
+
+    def work(self) -> int:
+        """About how many operations a row takes."""
+        work = 0
+        for stage in self.plan.stages:
+            work += sum(2 * math.prod(x.shape) for node in stage.products for x in node.inputs if not x.lead)
+            work += sum(5 * math.prod(nest.shape) * len(nest.tasks) for nest in stage.nests)
+        return work
+
+    def _between(self) -> None:
+        """What happens to states between two steps: forward they may start anew, backward a gradient may stop."""
+        if RESTART in self.plan.inputs or CUT in self.plan.inputs:  # where the graph itself says it
+            return
+        entering: dict[str, list[str]] = {"restart": [], "cut": []}
+        for state in self.plan.states:
+            array = self.of_state(state)
+            start = "real(0)"
+            if not self.backward:
+                word = f"start_{array}"
+                self.starts[f"v start {state[2:]}" if state.startswith("v ") else f"start {state}"] = word
+                start = f"{self.declare(word, f'{self.dtype}[::1]', f'call.vector({word})')}[j]"
+            size = math.prod(self.plan.inputs[state].shape)
+            entering["restart"] += [f"for j in range({size}):", f"    {array}[p + r, j] = {start}"]
+            if self.backward or state.startswith("v "):
+                entering["cut"] += [f"for j in range({size}):", f"    {array}[p + r, j] = real(0)"]
+        for flag, lines in entering.items():
+            if lines:
+                with self.block(f"for r in range(n if len({flag}) else 0):", f"if {flag}[g + r]:"):
+                    for line in lines:
+                        self.line(line)
+
+    def _stage(self, stage: Stage, number: int) -> None:
+        for node in stage.products:
+            self._product(node)
+        if stage.nests:
+            self.views, self.here = {}, {}
+            with self.block("for r in range(n):"):
+                mark, indent = len(self.lines), "    " * self.depth
+                for place, nest in enumerate(stage.nests):
+                    self._nest(nest, (number, place))
+            self.lines[mark:mark] = [f"{indent}{view} = {value}" for view, value in self.views.items()]
+
+    # Products of all rows.
+
+    def _product(self, node: Node) -> None:
+        (array, row, width), others = self.memory(node), self.places(node)[1:]
+        statics = [node.static] if node.op.name == "contract" else node.static
+        for number, letters in enumerate(statics):
+            vector, matrix = node.inputs[2 * number : 2 * number + 2]
+            self._add_product(vector, matrix, letters[:3], (array, row, width), accumulate=number > 0)
+        for other, its_row in others:
+            with self.block("for r in range(n):", f"for j in range({width}):"):
+                self.line(f"{other}[{its_row}, j] = {array}[{row}, j]")
+
+    def _add_product(
+        self, x: Node, matrix: Node, letters: Sequence[str], to: tuple[str, str, int], *, accumulate: bool
+    ) -> None:
+        """One product: of a vector of each row, of several (`count`), or of one for each head."""
+        left, right, _ = letters
+        sizes = zip(left, x.shape, strict=True)
+        base, at = self.address(x, tuple(Affine(0, {z: 1}) if size != 1 else Affine() for z, size in sizes))
+        array, row, width = self.memory(base)
+        k, m = x.shape[-1], next(size for z, size in zip(right, matrix.shape, strict=True) if z not in left)
+        count, heads = (x.shape[0], left[0] in right) if len(left) == 2 else (1, False)
+        stride = at.terms.get(left[0], k) if len(left) == 2 else k
+        whole = stride == k and width == count * k
+        if at.terms.get(left[-1], 1) != 1 or set(at.terms) - set(left) or (count > 1 and not heads and not whole):
+            raise MustBeStoredError(x)
+        packed = self._packed(matrix, turned=right[-1] != left[-1])
+        (target, its_row, its_width), more = to, str(accumulate)
+        start, goal = _first(row, width, at.const), _first(its_row, its_width)
+        self.used.add("product")
+        self.line(f"# {self._about(x)} with {self._about(matrix)}")
+        ahead = f"product({array}, {start}"
+        if heads:
+            with self.block(f"for head in range({count}):"):
+                size = f"head * (len({packed}) // {count})"
+                self.line(f"{ahead} + head * {stride}, {width}, n, {packed}, {size}, {k}, {m},")
+                self.line(f"        {target}, {goal} + head * {m}, {its_width}, {more})")
+        elif count > 1:
+            self.line(f"{ahead}, {k}, n * {count}, {packed}, 0, {k}, {m}, {target}, {goal}, {m}, {more})")
+        else:
+            self.used.add("product_of_one")
+            with self.block("if alone:"):
+                self.line(f"product_of_one({array}, {start}, {packed}, 0, {k}, {m}, {target}, {goal}, {more})")
+            with self.block("else:"):
+                self.line(f"{ahead}, {width}, n, {packed}, 0, {k}, {m}, {target}, {goal}, {its_width}, {more})")
+
+    def _packed(self, matrix: Node, *, turned: bool) -> str:
+        name = f"{self.names[matrix]}_packed{'_turned' if turned else ''}"
+        self.packed[name] = (matrix, turned)
+        return self.declare(name, f"{self.dtype}[::1]", name)
+
+    def _about(self, node: Node) -> str:
+        """The author's words for a value."""
+        if node.op.name in ("concat", "transpose"):
+            words = [self._about(x) for x in node.inputs]
+            return words[0] if len(words) == 1 else f"[{', '.join(words)}]"
+        return node.name or f"its {node.op.name}"
+
+    # One fused loop.
+
+    def _nest(self, nest: Nest, at: tuple[int, int]) -> None:
+        self.variables, self.at = VARIABLES[: len(nest.shape)], at
+        if nest.tasks[0].kind == "contract":
+            self._contract(nest.tasks[0].node)
+        else:
+            self._fused(nest)
+        self.done.update(task.node for task in nest.tasks)
+
+    def _fused(self, nest: Nest) -> None:
+        for task in nest.tasks:
+            if _is_number(task):
+                self.line(f"{self.names[task.node]}_j = {_neutral(task.node)}")
+        read = [origin(x, self.must)[0] for task in nest.tasks for x in read_by(task)]
+        body, stores = [], []
+        for task in nest.tasks:
+            lines, writes = self._task(task, once=read.count(task.node) == 1)
+            body += lines
+            stores += writes
+        with self.loops(nest.shape, self.variables):
+            for text in (*body, *stores):  # what is written may stand where something that is read stood
+                self.line(text)
+        for task in nest.tasks:
+            if bare(task.node.shape):
+                self.here.pop(task.node, None)
+            elif _is_number(task):
+                self.here[task.node] = f"{self.names[task.node]}_j"
+                if task.node in self.plan.stored:
+                    for place in self.places(task.node):
+                        self.line(f"{self.view(*place)}[0] = {self.names[task.node]}_j")
+
+    def _task(self, task: Task, *, once: bool) -> tuple[list[str], list[str]]:
+        """The lines of a task, and what it writes to memory; `once` is whether one other task reads it."""
+        node = task.node
+        index = element(self.variables, node.inputs[task.at].shape if task.kind in ("part", "reduce") else node.shape)
+        if task.kind == "each":
+            return self._each(node, index, once=once)
+        if task.kind == "blank":
+            return [], [f"{place} = {_neutral(node)}" for place in self._elements(node, index)]
+        value = self.read_as(node.inputs[task.at], index, boolean=node.boolean)
+        if task.kind == "part":
+            if node.op.name == "concat":
+                (axis,) = node.static
+                inside = shifted(index, axis, sum(x.shape[axis] for x in node.inputs[: task.at]), 1)
+            else:
+                axis, start, _, step = node.static
+                inside = shifted(index, axis, start, step)
+            return [], [f"{place} = {value}" for place in self._elements(node, inside)]
+        words = [f"{self.names[node]}_j"]
+        if not _is_number(task):
+            words = self._elements(node, broadcast(index, node.shape))
+        if node.op.name == "sum":
+            return [f"{word} += {value}" for word in words], []
+        self.used.add("maximum")
+        return [f"{word} = maximum({word}, {value})" for word in words], []
+
+    def _elements(self, node: Node, index: Index) -> list[str]:
+        """An element of `node` wherever it is written to."""
+        return [f"{self.view(*place)}[{flat(index, node.shape)}]" for place in self.places(node)]
+
+    def _each(self, node: Node, index: Index, *, once: bool) -> tuple[list[str], list[str]]:
+        value, stored = self._expression(node, index), node in self.plan.stored
+        if once and not stored and not node.name and len(value) < LONGEST and bare(node.shape):
+            alone = node.op.name in FUNCTIONS or re.fullmatch(r"\w+(\[[^\[\]]*\])?", value)
+            self.here[node] = value if alone else f"({value})"
+            return [], []
+        word = self.here[node] = f"{self.names[node]}_j"
+        return [f"{word} = {value}"], [f"{place} = {word}" for place in self._elements(node, index)] if stored else []
+
+    def _expression(self, node: Node, index: Index) -> str:
+        name = node.op.name
+        if is_outer(node):
+            left, right, result, _ = node.static
+            where = dict(zip(result, index, strict=True))
+            pairs = zip(node.inputs, (left, right), strict=True)
+            return " * ".join(self.read_as(x, tuple(where[z] for z in letters)) for x, letters in pairs)
+        if name in VIEWS:  # that has to stand in memory
+            return self.through(node, index)
+        masks = all(x.boolean for x in node.inputs)
+        words = [
+            self.read_as(x, broadcast(index, x.shape), boolean=masks or (name == "where" and (i == 0 or node.boolean)))
+            for i, x in enumerate(node.inputs)
+        ]
+        form = LOGICAL.get(name) if node.boolean and masks else None
+        form = form or INFIX.get(name)
+        if form is None:
+            name = "absolute" if name == "abs" else name
+            if name not in FUNCTIONS:
+                raise NotImplementedError(f"no kernel computes {name}")
+            self.used.add(name)
+            return f"{name}({', '.join(map(_without_parentheses, words))})"
+        if name == "where":
+            self.used.add("select")
+        return form.format(*words)
+
+    def _contract(self, node: Node) -> None:
+        """A product within one row: of two of its values, or of one and parameters in a form that is not packed."""
+        left, right, result, _ = node.static
+        size = {z: n for word, x in zip((left, right), node.inputs, strict=True) for z, n in zip(word, x.shape)}  # noqa: B905
+        letters = [*result, *(z for z in size if z not in result)]
+        inner = max((left, right), key=lambda word: math.prod(size[z] for z in word))[-1]
+        names = dict(zip(letters, VARIABLES, strict=False))
+        where = {z: Affine() if size[z] == 1 else Affine(0, {names[z]: 1}) for z in letters}
+        self.variables = ()
+        pairs = zip(node.inputs, (left, right), strict=True)
+        value = " * ".join(self.read_as(x, tuple(where[z] for z in word)) for x, word in pairs)
+        first, *others = self._elements(node, tuple(where[z] for z in result))
+        outer = [z for z in letters if z != inner and size[z] != 1]
+        loop = f"for {names[inner]} in range({size[inner]}):"
+        with self.loops([size[z] for z in outer], [names[z] for z in outer]):
+            if inner in result:
+                with self.block(loop):
+                    self.line(f"{first} += {value}")
+            else:
+                self.line("total = real(0)")
+                with self.block(loop):
+                    self.line(f"total += {value}")
+                self.line(f"{first} += total")
+        whole = [z for z in result if size[z] != 1]
+        with self.loops([size[z] for z in whole], [names[z] for z in whole]) if others else self.block():
+            for other in others:
+                self.line(f"{other} = {first}")
+
+
+def _is_number(task: Task) -> bool:
+    """Whether a task adds up to one number for the row."""
+    return task.kind == "reduce" and not bare(task.node.shape)
+
+
+def _neutral(node: Node) -> str:
+    """What a reduction begins with."""
+    return "real(-np.inf)" if node.op.name == "max" else "real(0)"
+
+
+def _first(row: str, width: int, offset: int = 0) -> str:
+    """The place of the first element of the first row of a step, in an array of `width`."""
+    if row == "part":
+        raise NotImplementedError("a product of a value of one row")
+    return f"{row.removesuffix(' + r')} * {width}" + (f" + {offset}" if offset else "")
+
+
+def _without_parentheses(word: str) -> str:
+    """An expression without the parentheses around all of it."""
+    if not (word.startswith("(") and word.endswith(")")):
+        return word
+    depth = [word[: i + 1].count("(") - word[: i + 1].count(")") for i in range(len(word))]
+    return word[1:-1] if 0 not in depth[:-1] else word

@@ -1,0 +1,275 @@
+"""What every part of a kernel's source needs: lines, arrays and the types of these, and how a value is read.
+
+Names: `f` is an array with a row for each time step and example; `f_r` is the row that is computed and `f_j` an element
+of it. Arrays of states have a row for each example, in which the state goes on from step to step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import attrs
+
+from nanolstm.compile.index import Affine, Index, broadcast, element, flat
+from nanolstm.compile.schedule import VIEWS, Schedule, bare, is_product
+from nanolstm.graph.node import Graph, Node
+
+VARIABLES = ("j", "k", "l", "m", "o", "u", "v", "w")
+"""Loop variables over features, from the first axis on."""
+
+FUNCTIONS = {
+    *("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "sqrt", "absolute", "sign", "sin", "cos"),
+    *("floor", "power", "mod", "logaddexp", "maximum", "minimum"),
+}
+"""Elementwise operations that are functions: they stand in `nanolstm.kernels.float32` and `float64`."""
+
+PRODUCTS = {"product", "product_of_one", "sums_of_products"}
+"""Products: they stand in `nanolstm.kernels.products`."""
+
+WORDS = {
+    *("bounds", "p", "q", "part", "parts", "alone", "restart", "cut", "n", "g", "r", "t", "call", "before", "after"),
+    *("real", "select", "scratch", "low", "high", "head", "total", "compiled", "np", "rows", "dtype", "on_arrays"),
+    *("range", "len", "min", "True", "False", "None", "QUICK", "float32", "float64", "forward", "backward", "joint"),
+    *VARIABLES,
+    *FUNCTIONS,
+    *PRODUCTS,
+}
+"""Words of the source itself, which no variable may be called."""
+
+
+class MustBeStoredError(Exception):
+    """A value is read in a way that only memory allows."""
+
+    def __init__(self, node: Node) -> None:
+        """Of `node`."""
+        super().__init__(node)
+        self.node = node
+
+
+@attrs.frozen(eq=False)
+class Wanted:
+    """A graph to be written as a function `name`, in which the input `state` becomes the output `carried[state]`.
+
+    `backward` is whether the last time step is run first.
+    """
+
+    name: str
+    graph: Graph
+    carried: Mapping[str, str]
+    backward: bool = False
+
+
+@attrs.define(eq=False)
+class Writer:
+    """Lines of one function.
+
+    Attributes:
+        plan: what it computes.
+        dtype: float32 or float64.
+        must: nodes that have to stand in memory.
+        names: the variable of each node.
+        lines: what is written so far.
+        arrays: the function's array arguments by name, each with its type.
+        made: for each of these, the expression by which it is had outside of the function.
+        packed: matrices that are packed, by the name of their packed form: the node, and whether its last two axes
+            change places.
+        vectors: nodes of parameters alone that are read as they are, by name.
+        used: functions that it calls.
+    """
+
+    plan: Schedule
+    dtype: str
+    must: frozenset[Node]
+    names: dict[Node, str]
+    lines: list[str] = attrs.field(factory=list, init=False)
+    arrays: dict[str, str] = attrs.field(factory=dict, init=False)
+    made: dict[str, str] = attrs.field(factory=dict, init=False)
+    packed: dict[str, tuple[Node, bool]] = attrs.field(factory=dict, init=False)
+    vectors: dict[str, Node] = attrs.field(factory=dict, init=False)
+    used: set[str] = attrs.field(factory=set, init=False)
+    depth: int = attrs.field(default=1, init=False)
+    # Of the loop that is being written: where it is, its variables, which values stand in variables, rows in use.
+    at: tuple[int, int] = attrs.field(default=(0, 0), init=False)
+    variables: Sequence[str] = attrs.field(default=(), init=False)
+    here: dict[Node, str] = attrs.field(factory=dict, init=False)
+    views: dict[str, str] = attrs.field(factory=dict, init=False)
+    done: set[Node] = attrs.field(factory=set, init=False)
+
+    def line(self, text: str) -> None:
+        """Write a line."""
+        self.lines.append("    " * self.depth + text)
+
+    @contextmanager
+    def block(self, *heads: str) -> Iterator[None]:
+        """Write lines that each begin a block, one in the other; what is written meanwhile stands in the last."""
+        for head in heads:
+            self.line(head)
+            self.depth += 1
+        yield
+        self.depth -= len(heads)
+
+    @contextmanager
+    def loops(self, sizes: Sequence[int | str], variables: Sequence[str]) -> Iterator[None]:
+        """Write loops, one in the other."""
+        with self.block(*(f"for {name} in range({size}):" for name, size in zip(variables, sizes, strict=True))):
+            yield
+
+    def function(self, name: str, arguments: Mapping[str, str], about: str) -> list[str]:
+        """All lines, as a compiled function of `arguments` and all arrays."""
+        whole = {**arguments, **self.arrays}
+        types, names = (_wrapped(words, 116) for words in (whole.values(), whole))
+        return [
+            "@compiled(",
+            *(
+                f'    "{"void(" * (i == 0)}{line}{")" * (i == len(types) - 1)}"{"," * (i == len(types) - 1)}'
+                for i, line in enumerate(types)
+            ),
+            "    leave=QUICK,",
+            "    apart=True,",
+            ")",
+            f"def {name}(",
+            *(f"    {line}" for line in names),
+            "):",
+            f'    """{about}"""',
+            *self.lines,
+        ]
+
+    # Where things stand.
+
+    def declare(self, name: str, kind: str, made: str) -> str:
+        """An array argument."""
+        self.arrays.setdefault(name, kind)
+        self.made.setdefault(name, made)
+        return name
+
+    def of_state(self, state: str) -> str:
+        """The array of a state."""
+        name = self.names[self.plan.inputs[state]]
+        return self.declare(name, f"{self.dtype}[:, ::1]", name)
+
+    def memory(self, node: Node) -> tuple[str, str, int]:
+        """The array in which a value of rows stands, its row, and the width of the array."""
+        plan, width = self.plan, math.prod(node.shape)
+        if node.op.name == "input" and node.name in plan.states:
+            return self.of_state(node.name), "p + r", width
+        kind, name = f"{'boolean' if node.boolean else self.dtype}[:, ::1]", self.names[node]
+        size = f"{width}, bool" if node.boolean else str(width)
+        if node.op.name == "input":
+            return self.declare(name, kind, f"call.given({name})"), "g + r", width
+        if node in plan.kept:
+            return self.declare(name, kind, name), "g + r", width
+        state = next((name for name, new in plan.states.items() if new is node), None)
+        if state is not None:
+            return self.of_state(state), "p + r", width
+        if all(at[0] == plan.place[node][0] for at, _ in plan.readers[node]) and not is_product(node):
+            return self.declare(name, kind, f"call.of_one_row({size})"), "part", width
+        return self.declare(name, kind, f"call.of_one_step({size})"), "p + r", width
+
+    def places(self, node: Node) -> list[tuple[str, str]]:
+        """Every array and row that a value is written to: what is kept of all rows may be a state as well."""
+        array, row, _ = self.memory(node)
+        states = (self.of_state(state) for state, new in self.plan.states.items() if new is node)
+        return [(array, row), *((state, "p + r") for state in states if state != array)]
+
+    def view(self, array: str, row: str) -> str:
+        """A row of an array, as a variable."""
+        self.views.setdefault(f"{array}_r", f"{array}[{row}]")
+        return f"{array}_r"
+
+    def address(self, node: Node, index: Index) -> tuple[Node, Affine]:
+        """What in memory a value is, or is seen from, and the place there of its element `index`."""
+        if node in self.plan.stored or node.op.name == "input" or not node.lead:
+            return node, flat(index, node.shape)
+        if node.op.name not in VIEWS:
+            raise MustBeStoredError(node)
+        return self.address(node.inputs[0], self.seen(node, index))
+
+    def seen(self, node: Node, index: Index) -> Index:
+        """The element of a view's operand that is the view's element `index`."""
+        operand = node.inputs[0]
+        if node.op.name == "expand":
+            return broadcast(index, operand.shape)
+        if node.op.name == "transpose":
+            return tuple(index[node.static.index(axis)] for axis in range(len(index)))
+        if node.op.name == "slice":
+            axis, start, _, step = node.static
+            return shifted(index, axis, start, step)
+        if bare(node.shape) == bare(operand.shape):
+            kept = iter([where for where, size in zip(index, node.shape, strict=True) if size != 1])
+            return tuple(Affine() if size == 1 else next(kept) for size in operand.shape)
+        if len(bare(operand.shape)) == 1:
+            place = flat(index, node.shape)
+            return tuple(Affine() if size == 1 else place for size in operand.shape)
+        raise MustBeStoredError(node if operand in self.plan.stored or operand.op.name == "input" else operand)
+
+    # How a value is read.
+
+    def read(self, node: Node, index: Index) -> str:
+        """The element `index` of a value, where the writer is."""
+        if node.op.name == "constant" and not isinstance(node.static[0], tuple):
+            return number(node)
+        word = self.here.get(node)
+        if word is not None and (not bare(node.shape) or index == element(self.variables, node.shape)):
+            return word
+        if not node.lead:
+            return f"{self.vector(node)}[{flat(index, node.shape)}]"
+        computed_here = self.plan.place.get(node) == self.at and node not in self.done
+        if (node.op.name == "input" or node in self.plan.stored) and not computed_here:
+            return f"{self.view(*self.memory(node)[:2])}[{flat(index, node.shape)}]"
+        if node.op.name in VIEWS and node not in self.must:
+            return self.through(node, index)
+        raise MustBeStoredError(node)
+
+    def through(self, node: Node, index: Index) -> str:
+        """The element `index` of a view, read where it stands."""
+        operand = node.inputs[0]
+        in_memory = operand.op.name == "input" or operand in self.plan.stored
+        if node.op.name == "reshape" and in_memory and bare(node.shape) != bare(operand.shape):
+            return f"{self.view(*self.memory(operand)[:2])}[{flat(index, node.shape)}]"
+        return self.read(operand, self.seen(node, index))
+
+    def read_as(self, node: Node, index: Index, *, boolean: bool = False) -> str:
+        """A value as it is; a mask as the numbers 1 and 0, unless it is wanted as one."""
+        word = self.read(node, index)
+        if node.boolean and not boolean:
+            self.used.add("select")
+            return f"select({word}, real(1), real(0))"
+        return word
+
+    def vector(self, node: Node) -> str:
+        """The array of a value of parameters alone."""
+        if node not in self.names:  # a vector that is a constant
+            self.names[node] = f"constant_{len(self.names)}"
+        name = self.names[node]
+        self.vectors[name] = node
+        return self.declare(name, f"{'boolean' if node.boolean else self.dtype}[::1]", f"{name}_flat")
+
+
+def shifted(index: Index, axis: int, start: int, step: int) -> Index:
+    """`index` with every `step`th place from `start` on, on the negative `axis`."""
+    at = len(index) + axis
+    return (*index[:at], index[at].times(step) + Affine(start), *index[at + 1 :])
+
+
+def number(node: Node) -> str:
+    """A constant as source."""
+    value = node.static[0]
+    if node.boolean:
+        return repr(bool(value))
+    if math.isfinite(value):
+        return f"real({value!r})"
+    return "real(np.nan)" if math.isnan(value) else f"real({'-' if value < 0 else ''}np.inf)"
+
+
+def _wrapped(words: Collection[str], width: int) -> list[str]:
+    """`words` with commas between them, on lines of at most `width`."""
+    lines, line = [], ""
+    for i, word in enumerate(words):
+        text = word + ("," if i < len(words) - 1 else "")
+        if line and len(line) + 1 + len(text) > width:
+            lines.append(line)
+            line = ""
+        line += f" {text}" if line else text
+    return [*lines, line]
