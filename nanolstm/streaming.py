@@ -11,7 +11,7 @@ import numpy as np
 
 from nanolstm.compile.backend import chosen, tell_once
 from nanolstm.errors import InputError, KernelError, TraceError, nearest
-from nanolstm.inputs import check_initial, numbers
+from nanolstm.inputs import Inputs, check_initial, numbers
 from nanolstm.language.functions import Array
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Stepper:
         Raises:
             InputError: x, or a feed, has another shape, or is missing. Values are not looked at: NaN goes through.
         """
-        if not isinstance(x, np.ndarray):
+        if type(x) is not np.ndarray or x.dtype != self._x.dtype:
             x = numbers(x, "x", self._x.dtype)
         if x.shape != self._x.shape:
             raise InputError(f"x has shape {x.shape}; this stepper takes {self._x.shape}, one time step")
@@ -81,8 +81,9 @@ class Stepper:
     def _take(self, feeds: Mapping[str, Any]) -> None:
         for name in feeds.keys() - self._feeds.keys():
             raise InputError(f"no feed {name!r}: {nearest(name, self._feeds)}")
+        declared = self._model.feeds()
         for name, place in self._feeds.items():
-            default = self._model.feeds()[name].default
+            default = declared[name].default
             if name not in feeds and default is None:
                 raise InputError(f"the feed {name!r} is missing: write stepper(x, {name}=...)")
             value = numbers(feeds.get(name, default), name, place.dtype)
@@ -148,7 +149,7 @@ def _of_kernels(model: Sequence, batch: int | None, shape: tuple[int, ...], give
 
 
 def _eager(model: Sequence, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]) -> Stepper:
-    """The same in NumPy: the model on a sequence of one step."""
+    """The same in NumPy: the cells on a sequence of one step, at whose values nothing looks."""
     from nanolstm.gradient.structure import first_states
 
     model = copy.deepcopy(model)  # whose parameters may be trained meanwhile
@@ -158,11 +159,13 @@ def _eager(model: Sequence, batch: int | None, shape: tuple[int, ...], given: Ma
     state = {name: np.array(value) for name, value in first_states(model, shape, given).items()}
 
     def step() -> None:
-        now: dict[str, Any] = {name: value[..., None, :] for name, value in feeds.items()}
-        now["initial"] = state
-        out, new = model(x[..., None, :], return_state=True, **now)
-        y[...] = out[..., 0, :]
-        for name, value in new.items():
-            state[name][...] = value
+        now = Inputs(x[None], {name: value[None] for name, value in feeds.items()}, None, None, None)
+        below, first = now.x, dict(state)
+        for part in model.parts():
+            ran = model._run_part(part, below, now, first, None, record=False)
+            below = ran.y
+            for name, value in ran.state.items():
+                state[part.prefix + name][...] = value
+        y[...] = below[0]
 
     return Stepper(model, batch, x, feeds, y, state, {name: np.array(v) for name, v in state.items()}, step)

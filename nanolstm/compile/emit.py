@@ -18,7 +18,7 @@ import attrs
 from nanolstm.compile.plan import VIEWS, Plan
 from nanolstm.graph.node import Node
 
-RESERVED = {"np", "steps", "rows", "dtype", "real", "a", "b", "size", "inf", "nan", "len", "bool", "run"}
+RESERVED = {"np", "room", "steps", "rows", "dtype", "real", "a", "b", "size", "inf", "nan", "len", "bool", "run"}
 """Words of the emitted function itself."""
 
 
@@ -35,6 +35,9 @@ class Target(Protocol):
     def value(self, node: Node, operands: Sequence[str], rows: str) -> str:
         """An expression for `node`; `rows` is one for how many rows there are."""
 
+    def within(self, node: Node, operands: Sequence[str], place: str) -> str:
+        """An expression for `node` that puts it into the array `place`; "" if there is none."""
+
     def into(self, node: Node, operands: Sequence[str], rows: str, place: str) -> str:
         """A statement that puts `node` into the array `place`."""
 
@@ -49,7 +52,7 @@ class Source:
 
 
 def emit(plan: Plan, target: Target) -> Source:
-    """The source of `plan`: a function of (steps, rows, dtype, *inputs), which answers with a tuple of the outputs.
+    """The source of `plan`: a function of (steps, rows, dtype, room, *inputs), which answers with a tuple of the outputs.
 
     Inputs are parameters as they are, values of rows (rows, ...), and first states (batch, ...), longest sequences
     first; outputs are values of rows, last states, and sums over the rows.
@@ -62,7 +65,7 @@ def emit(plan: Plan, target: Target) -> Source:
         writer.loop()
     writer.all_rows(plan.after, "after the loop: for all rows at once")
     answers = writer.answers()
-    head = [f"def run(steps, rows, dtype, {', '.join(writer.arguments())}):", f'    """{plan.graph.title}."""']
+    head = [f"def run(steps, rows, dtype, room, {', '.join(writer.arguments())}):", f'    """{plan.graph.title}."""']
     if any("real(" in line for line in writer.lines):
         head.append("    real = dtype.type")
     lines = [*head, *(f"    {line}" for line in writer.lines), f"    return {', '.join(answers.values())},"]
@@ -102,6 +105,9 @@ class _Writer:
                 value = f"late({self.names[source]}, {self.first(node.static[0])}, steps)"
             else:
                 value = self.target.value(node, _words(node, self.names), "rows")
+                if node.lead and not node.boolean and node.op.elementwise:
+                    place = f"room({(node.shape)})"
+                    value = self.target.within(node, _words(node, self.names), place) or value
             self.lines.append(f"{self.names[node]} = {value}")
 
     def loop(self) -> None:

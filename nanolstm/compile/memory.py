@@ -37,11 +37,11 @@ class Memory:
             if array.shape == shape and array.dtype == dtype:
                 return array
         else:
-            self._room.append(_aligned(0))
+            self._room.append(_aligned(0, place))
             self._arrays.append(self._room[place])
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if self._room[place].nbytes < size:
-            self._room[place] = _aligned(size)
+            self._room[place] = _aligned(size, place)
         self._arrays[place] = self._room[place][:size].view(dtype).reshape(shape)
         return self._arrays[place]
 
@@ -67,7 +67,15 @@ def memory_of(model: Any) -> Memory:
         return Memory(ref(model))
 
 
-def _aligned(size: int) -> Array:
-    raw = np.empty(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+def _aligned(size: int, place: int) -> Array:
+    """Bytes that begin a line of the cache, each array in another part of a page.
+
+    Large arrays begin a page of their own, and rows of arrays that all begin at one place of a page push each other out
+    of the first cache.
+    """
+    raw = np.empty(size + _PAGE + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE + (place * 7 * _LINE) % _PAGE
     return raw[start : start + size]
+
+
+_LINE, _PAGE = 64, 4096

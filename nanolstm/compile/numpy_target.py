@@ -47,6 +47,13 @@ class NumPyTarget:
             return f"{operands[0]} {INFIX[numpy]} {operands[1]}"
         return f"{numpy}({', '.join(operands)})"
 
+    def within(self, node: Node, operands: Sequence[str], place: str) -> str:
+        """An expression for `node` that puts it into the array `place`; "" if there is none."""
+        numpy = node.op.numpy
+        if not isinstance(numpy, str) or node.op.name == "where" or any(x.boolean for x in node.inputs):
+            return ""
+        return f"{numpy}({', '.join(operands)}, out={place})"
+
     def into(self, node: Node, operands: Sequence[str], rows: str, place: str) -> str:
         """A statement that puts `node` into the array `place`."""
         if isinstance(node.op.numpy, str) and node.op.name != "where":
@@ -71,11 +78,16 @@ class Program:
         steps: Steps,
         dtype: np.dtype[Any],
         given: Mapping[str, Any],
-        memory: Memory | None = None,  # noqa: ARG002  # as for a kernel
+        memory: Memory | None = None,
     ) -> dict[str, Any]:
-        """Its outputs by name, last states as "last h"; its work arrays are all new, whatever `memory` is."""
+        """Its outputs by name, last states as "last h"; what is of all rows may be of `memory`."""
+        memory, rows = memory or Memory(), steps.rows
+
+        def room(shape: tuple[int, ...]) -> Array:
+            return memory.take((rows, *shape), dtype)
+
         with np.errstate(all="ignore"):  # what is not finite is looked for in the results, not in between
-            answer = self.function(steps.pairs, steps.rows, dtype, *(given[name] for name in self.source.inputs))
+            answer = self.function(steps.pairs, rows, dtype, room, *(given[name] for name in self.source.inputs))
         return dict(zip(self.source.outputs, answer, strict=True))
 
 

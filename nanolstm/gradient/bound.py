@@ -41,6 +41,7 @@ class BoundModel:
         x: (T, B, M), to be filled before a run.
         y: (T, B, N), the output of a run.
         dy: (T, B, N), to be filled with the cotangent of y before going back.
+        memory_of_loss: work arrays for what happens between the two.
     """
 
     def __init__(self, levels: list[list[PartRun]], batch: Batch, *, derive: bool) -> None:
@@ -49,6 +50,7 @@ class BoundModel:
         steps, memory = Steps(layout.bounds, layout.batch), Memory()
         below = np.empty((layout.count, batch.inputs.x.shape[-1]), dtype)
         self.x = below.reshape(layout.time, layout.batch, -1)
+        self.memory_of_loss = Memory()
         self._ahead: list[tuple[Part, Bound]] = []
         self._back: list[tuple[Part, Bound]] = []
         pairs = []

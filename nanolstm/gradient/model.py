@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Variant
 from nanolstm.compile.steps import one_step
 from nanolstm.gradient.batch import Batch, check_batch
@@ -196,17 +197,22 @@ def _of_bound(bound: BoundModel, function: Loss, batch: Batch, target: Any) -> t
     """The loss, and the gradient by the parameters."""
     own = batch.inputs.batch
     bound.ahead(batch.inputs.x)
-    predicted, true = function.entries(bound.y.swapaxes(0, 1) if own else bound.y[:, 0], target)
-    given = {"prediction": predicted, "target": true, "d loss": np.ones((), predicted.dtype)}
-    variant = Variant(wrt=frozenset({"prediction"}))
-    program = programs_of_loss(function, predicted.shape[-1], predicted.dtype).joint(variant)
-    answer = program(one_step(len(predicted)), predicted.dtype, given)
-    cotangent = answer["d prediction"]
-    if own:
-        bound.dy.swapaxes(0, 1)[...] = cotangent.reshape(*own, -1, cotangent.shape[-1])
-    else:
-        bound.dy[:, 0] = cotangent
-    return float(answer["loss"]), bound.back()
+    y = bound.y.swapaxes(0, 1) if own else bound.y[:, 0]
+    with bound.memory_of_loss as memory:
+        predicted = memory.take(y.shape, y.dtype)
+        predicted[...] = y
+        value, cotangent = _value_and_cotangent(function, predicted, target, memory)
+        (bound.dy.swapaxes(0, 1) if own else bound.dy[:, 0])[...] = cotangent
+    return value, bound.back()
+
+
+def _value_and_cotangent(function: Loss, y: Array, target: Any, memory: Memory) -> tuple[float, Array]:
+    """The loss of y, all of whose steps count, and its derivative by it: of `memory`."""
+    predicted, true = function.entries(y, target)
+    given = {"prediction": predicted, "target": true, "d loss": np.ones((), y.dtype)}
+    programs = programs_of_loss(function, y.shape[-1], y.dtype)
+    answer = programs.joint(Variant(wrt=frozenset({"prediction"})))(one_step(len(predicted)), y.dtype, given, memory)
+    return float(answer["loss"]), answer["d prediction"].reshape(y.shape)
 
 
 def _loss(function: Loss, batch: Batch, target: Any, ahead: Mapping[str, Array]) -> tuple[Structure, dict[str, Array]]:

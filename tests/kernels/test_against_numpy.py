@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytest.importorskip("numba", reason="the kernels are compiled by Numba")
+
 import nanolstm as nl
 
 KINDS = [

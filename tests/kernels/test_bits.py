@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytest.importorskip("numba", reason="the kernels are compiled by Numba")
+
 import nanolstm as nl
 
 

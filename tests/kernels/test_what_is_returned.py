@@ -7,6 +7,8 @@ import weakref
 import numpy as np
 import pytest
 
+pytest.importorskip("numba", reason="the kernels are compiled by Numba")
+
 import nanolstm as nl
 
 
@@ -20,16 +22,16 @@ def arrays(result):
 
 def everything(model, d, **more):
     """Of one call of each kind, those with gradients by everything and by the parameters alone."""
-    recording = model.record(d.x, **d.feeds, **more)
+    recording = model.record(d.x, **more)
     return (
-        model(d.x, return_state=True, **d.feeds, **more),
+        model(d.x, return_state=True, **more),
         (recording.y, recording.state, recording),
-        model.value_and_grad(d.x, d.target, wrt=d.wrt, **d.feeds, **more),
-        model.value_and_grad(d.x, d.target, **d.feeds, **more),
+        model.value_and_grad(d.x, d.target, wrt=d.wrt, **more),
+        model.value_and_grad(d.x, d.target, **more),
     )
 
 
-@pytest.mark.parametrize("kind", ["ToyLSTM", "HandedOn", "Delayed", "Layer"])
+@pytest.mark.parametrize("kind", ["ToyLSTM", "Delayed", "Layer"])
 @pytest.mark.parametrize("leading", [(3, 7), (7,)])
 @pytest.mark.parametrize("more", [{}, {"checkpoint_every": 3, "truncate": 2}])
 def test_results_stay_what_they_are_when_the_model_is_called_again(kind, leading, more, cell, data):
@@ -40,9 +42,8 @@ def test_results_stay_what_they_are_when_the_model_is_called_again(kind, leading
         lambda d: model.value_and_grad(d.x, d.target, wrt=d.wrt, **more),
         lambda d: model.value_and_grad(d.x, d.target, **more),
     ]
-    if not more and kind != "Layer":
-        calls.append(model_record := lambda d: [(r := model.record(d.x)), r.y, r.state])
-        assert model_record
+    if not more and kind in ("ToyLSTM", "Delayed"):
+        calls.append(lambda d: [rec := model.record(d.x), rec.y, rec.state])
     for call in calls:
         found = arrays(call(one))
         before = [np.array(array) for array in found]
@@ -51,7 +52,7 @@ def test_results_stay_what_they_are_when_the_model_is_called_again(kind, leading
             np.testing.assert_array_equal(array, expected)
 
 
-@pytest.mark.parametrize("kind", ["ToyLSTM", "HandedOn", "Delayed", "Layer", "Joined"])
+@pytest.mark.parametrize("kind", ["ToyLSTM", "Delayed"])
 @pytest.mark.parametrize("leading", [(3, 7), (7,), (1, 1)])
 def test_results_are_writable_and_share_memory_with_nothing(kind, leading, cell, data):
     model = nl.Sequence(cell(kind), backend="numba")
@@ -79,8 +80,8 @@ def test_a_call_after_an_error_gives_the_right_results(cell, data):
     model = nl.Sequence(cell("ToyLSTM"), backend="numba")
     d = data(model, 3, 7)
     expected = arrays(everything(model, d))
-    with pytest.raises(ZeroDivisionError):
-        model.value_and_grad(d.x, d.target, loss=lambda y, t: np.mean(y - t) * (1 / 0))
+    with pytest.raises(nl.errors.InputError):
+        model.value_and_grad(d.x, d.target[:, :-1])
     for array, value in zip(arrays(everything(model, d)), expected, strict=True):
         np.testing.assert_array_equal(array, value)
 
