@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from nanolstm.compile.memory import Memory
 from nanolstm.compile.numpy_target import program
 from nanolstm.compile.steps import Steps
 from nanolstm.compile.writer import Wanted
-from nanolstm.errors import InputError, KernelError, KernelWarning
+from nanolstm.errors import InputError, KernelError, KernelWarning, one_line
 
 BACKENDS = ("auto", "numpy", "numba")
 
@@ -36,11 +36,25 @@ def made(runs: Sequence[Wanted], kernel: str) -> list[Runnable]:
     """
     if not kernel:
         return [program(run.graph, run.carried) for run in runs]
-    if find_spec("numba") is None:
-        raise KernelError("Numba is not installed; it comes with nanolstm for the versions of Python it is made for")
+    if why := _no_numba():
+        raise KernelError(why)
     from nanolstm.compile.kernel import compiled_kernels
 
     return [*compiled_kernels(runs, kernel)]
+
+
+@cache
+def _no_numba() -> str:
+    """Why there is no Numba here, or nothing: a version that does not fit to NumPy's refuses to be imported."""
+    try:
+        import numba  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name == "numba":
+            return "Numba is not installed; it comes with nanolstm for the versions of Python it is made for"
+        return f"Numba cannot be imported: {one_line(error)}"
+    except Exception as error:  # noqa: BLE001  # whatever it stumbles over, NumPy runs
+        return f"Numba cannot be imported: {one_line(error)}"
+    return ""
 
 
 def chosen(backend: str) -> str:

@@ -200,7 +200,7 @@ PRODUCTS = Op(
     "products",
     "",
     lambda operands, static: contract_shape(operands[:2], static[0]),
-    lambda y, g: [],
+    lambda *_: [],
     nothing,
 )
 """The sum of several products: operands are vector, matrix, vector, matrix...; static: of each, that of `contract`."""
@@ -230,9 +230,9 @@ def added_products(view: View) -> Replacement:
     for group in _groups(where, lambda node: (node.shape, where[node])):
         operands = [operand for node in group for operand in node.inputs]
         whole = apply_op(PRODUCTS, operands, tuple(node.static for node in group))
-        parts = {*group, *(part for node in group for part in view.readers[node])}
+        added = {*group, *(part for node in group for part in view.readers[node])}
         for static, top in where[group[0]]:
-            rest = [term for term in view.terms(top) if term not in parts]
+            rest = [term for term in view.terms(top) if term not in added]
             found[top] = _chain("add", [apply("slice", whole, static=static) if static else whole, *rest])
     return found
 

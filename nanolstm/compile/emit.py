@@ -52,7 +52,7 @@ class Source:
 
 
 def emit(plan: Plan, target: Target) -> Source:
-    """The source of `plan`: a function of (steps, rows, dtype, room, *inputs), which answers with a tuple of the outputs.
+    """The source of `plan`: a function of (steps, rows, dtype, room, *inputs) to a tuple of the outputs.
 
     Inputs are parameters as they are, values of rows (rows, ...), and first states (batch, ...), longest sequences
     first; outputs are values of rows, last states, and sums over the rows.
@@ -106,7 +106,7 @@ class _Writer:
             else:
                 value = self.target.value(node, _words(node, self.names), "rows")
                 if node.lead and not node.boolean and node.op.elementwise:
-                    place = f"room({(node.shape)})"
+                    place = f"room({node.shape})"
                     value = self.target.within(node, _words(node, self.names), place) or value
             self.lines.append(f"{self.names[node]} = {value}")
 

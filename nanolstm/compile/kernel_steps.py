@@ -224,7 +224,8 @@ class StepsWriter(Writer):
             else:
                 axis, start, _, step = node.static
                 inside = shifted(index, axis, start, step)
-            return [], [f"{place} = {value}" for place in self._elements(node, inside)]
+            # Written at once: what it reads may be a state that is written to at the end of the loop.
+            return [f"{place} = {value}" for place in self._elements(node, inside)], []
         words = [f"{self.names[node]}_j"]
         if not _is_number(task):
             words = self._elements(node, broadcast(index, node.shape))

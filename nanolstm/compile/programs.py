@@ -10,14 +10,15 @@ direction that was asked for), "v d h" the tangent of its cotangent.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import attrs
 
 from nanolstm.compile.backend import Runnable, made
 from nanolstm.compile.kernel_steps import CUT, RESTART
 from nanolstm.compile.writer import Wanted
+from nanolstm.errors import KernelError
 from nanolstm.graph.derive import forward, reverse
 from nanolstm.graph.node import Graph, Node, apply, constant, depending_on, in_order, input_node, replaced
 from nanolstm.graph.ops import expand, reshaped, total, where
@@ -31,6 +32,9 @@ CHEAP = {
     *("expand", "reshape", "transpose", "slice", "place", "concat"),
 }
 """Operations that cost less to do again than to keep the result of, if their operands are at hand."""
+
+
+_Made = TypeVar("_Made")
 
 
 @attrs.frozen
@@ -84,28 +88,53 @@ class Programs:
     graph: Graph
     states: tuple[str, ...] = ()
     values: Mapping[str, Node] = attrs.field(factory=dict)
-    _made: dict[tuple[str, Variant], Runnable | Pair] = attrs.field(factory=dict, init=False, repr=False)
+    _made: dict[tuple[str, Variant], Any] = attrs.field(factory=dict, init=False, repr=False)
 
     def forward(self, variant: Variant) -> Runnable:
-        """From inputs to outputs and last states; with `variant.along`, to their tangents too."""
-        if ("forward", variant) not in self._made:
+        """From inputs to outputs and last states; with `variant.along`, to their tangents too.
+
+        Raises:
+            KernelError: of a variant for a kernel, that there is none, and why; so do the others.
+        """
+
+        def make() -> Runnable:
             graph = self._surrounded(variant)
             outputs = _simpler(self._with_tangents(graph, graph.outputs, variant, {}))
-            self._made["forward", variant] = made([self._wanted("forward", outputs, variant)], variant.kernel)[0]
-        return self._made["forward", variant]  # type: ignore[return-value]
+            return made([self._wanted("forward", outputs, variant)], variant.kernel)[0]
+
+        return self._once("forward", variant, make)
 
     def pair(self, variant: Variant) -> Pair:
         """The forward and the backward program; the latter gives "d name" for each name of `variant.wrt`."""
-        if ("pair", variant) not in self._made:
-            self._made["pair", variant] = self._pair(variant)
-        return self._made["pair", variant]  # type: ignore[return-value]
+
+        def make() -> Pair:
+            wanted, kept = self.wanted_pair(variant)
+            forward, backward = made(wanted, variant.kernel)
+            return Pair(forward, backward, kept)
+
+        return self._once("pair", variant, make)
 
     def joint(self, variant: Variant) -> Runnable:
         """Both in one program, for a graph without states: "d output" is among its inputs, as for the backward one."""
-        if ("joint", variant) not in self._made:
+
+        def make() -> Runnable:
             _, both = self._both(variant)
-            self._made["joint", variant] = made([self._wanted("joint", both, variant)], variant.kernel)[0]
-        return self._made["joint", variant]  # type: ignore[return-value]
+            return made([self._wanted("joint", both, variant)], variant.kernel)[0]
+
+        return self._once("joint", variant, make)
+
+    def _once(self, kind: str, variant: Variant, make: Callable[[], _Made]) -> _Made:
+        """What was made before, or failed to be; else it is made now."""
+        found = self._made.get((kind, variant))
+        if found is None:
+            try:
+                found = make()
+            except KernelError as error:
+                found = error
+            self._made[kind, variant] = found
+        if isinstance(found, KernelError):
+            raise KernelError(str(found))
+        return cast("_Made", found)
 
     def _both(self, variant: Variant) -> tuple[Graph, dict[str, Node]]:
         """The outputs of the graph, the cotangents that are asked for, and the tangents of all."""
@@ -119,11 +148,6 @@ class Programs:
         found = reverse({node: cast("Node", total(parts)) for node, parts in given.items()}, sources)
         back = {f"d {n}": _or_zero(g, x) for n, g, x in zip(names, found, sources, strict=True)}
         return graph, _simpler(self._with_tangents(graph, {**graph.outputs, **back}, variant, cotangents))
-
-    def _pair(self, variant: Variant) -> Pair:
-        wanted, kept = self.wanted_pair(variant)
-        forward, backward = made(wanted, variant.kernel)
-        return Pair(forward, backward, kept)
 
     def wanted_pair(self, variant: Variant) -> tuple[list[Wanted], tuple[str, ...]]:
         """The two graphs of a pair, and the names of what the first hands over to the second."""

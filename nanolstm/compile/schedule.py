@@ -247,6 +247,7 @@ class _Placing:
         self.stages[last].nests.append(Nest(task.shape, [task]))
         self.place[task.node] = self.first[task.node] = (last, len(self.stages[last].nests) - 1)
         self.stored.add(node)
+        self.readers[node].append((self.place[task.node], True))
         return task.node
 
     def _product(self, node: Node) -> None:

@@ -7,6 +7,7 @@ answers out. A bound model belongs to one call at a time; two threads that call 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,7 @@ class _Kept:
         )
 
 
+_lock = threading.Lock()
 _kept: WeakKeyDictionary[Sequence, dict[Any, _Kept]] = WeakKeyDictionary()
 
 
@@ -128,9 +130,11 @@ def bound_model(model: Sequence, batch: Batch, *, derive: bool) -> Iterator[Boun
     kept = known.get(key)
     if kept is None or not kept.fits(model):
         parts = [(programs_of(part.cell), part.cell.parameters.flat) for part in model.parts()]
-        kept = known[key] = _Kept(parts)
-        while len(known) > _SHAPES:
-            known.pop(next(iter(known)), None)
+        kept = _Kept(parts)
+        with _lock:
+            known[key] = kept
+            while len(known) > _SHAPES:
+                del known[next(iter(known))]
     try:
         bound = kept.free.pop()
     except IndexError:

@@ -62,9 +62,9 @@ def run_all(tasks: Sequence[Callable[[], None]]) -> None:
             errors.append(done.get())
         except BaseException as error:  # noqa: BLE001  # Ctrl-C: the others still write to the arrays of the call
             interrupts.append(error)
-    for error in interrupts + errors:
-        if error is not None:
-            raise error
+    for failure in interrupts + errors:
+        if failure is not None:
+            raise failure
 
 
 def _tried(task: Callable[[], None]) -> BaseException | None:

@@ -48,13 +48,6 @@ def test_a_source_says_nothing_of_the_machine(cell):
         assert "/home" not in text
 
 
-def test_every_operation_of_a_line_is_seen_by_its_reader(cell):
-    """The gates of the toy LSTM, each in a line of its own, with its activation."""
-    text = nl.kernel_source(ToyLSTM(inputs=2, hidden=3))
-    for name, function in (("input", "sigmoid"), ("forget", "sigmoid"), ("output", "sigmoid"), ("new", "tanh")):
-        assert any(name in line and f"{function}(" in line for line in text.splitlines())
-
-
 def test_it_is_the_file_that_is_kept(tmp_path, monkeypatch, data):
     pytest.importorskip("numba", reason="the kernels are compiled by Numba")
     monkeypatch.setenv("NANOLSTM_CACHE", str(tmp_path))

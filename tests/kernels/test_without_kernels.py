@@ -37,6 +37,31 @@ def model(backend):
     return nl.Sequence(Half(inputs=1, hidden=1), backend=backend)
 """
 
+BROKEN = """
+from importlib.machinery import ModuleSpec
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self) if name == "numba" else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        raise ImportError("Numba needs NumPy 1.0 or less")
+
+sys.meta_path.insert(0, Finder())
+import warnings
+
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    assert model("auto")(x)[:, 0].tolist() == [1.0, 2.5, 4.25]
+    assert model("auto")(x)[:, 0].tolist() == [1.0, 2.5, 4.25]
+assert len(told) == 1
+assert "Numba cannot be imported: " in str(told[0].message), told[0].message
+assert "Numba needs NumPy 1.0 or less; NumPy runs it instead" in str(told[0].message), told[0].message
+"""
+
 MISSING = """
 import warnings
 
@@ -44,7 +69,7 @@ with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     one = model("auto")
     assert one(x)[:, 0].tolist() == [1.0, 2.5, 4.25]
-    one.record(x), one.value_and_grad(x, target), one.jvp(x, {"x": x}, wrt="x"), one.hvp(x, target, {})
+    one.record(x), one.value_and_grad(x, target), one.jvp(x, x, wrt="x"), one.hvp(x, target, {})
     stepper = one.stepper()
     assert stepper(x[0]).tolist() == [1.0]
     one.compile()
@@ -69,6 +94,10 @@ silent.value_and_grad(x, target), silent.stepper()(x[0]), silent.compile()
 @pytest.mark.parametrize("how", ["finder", "none"])
 def test_where_numba_is_missing_numpy_runs_everything_and_says_so_once(how, python):
     python(f"HOW = {how!r}\n{HALF}\n{MISSING}")
+
+
+def test_where_numba_does_not_go_with_numpy_its_own_reason_is_told(python):
+    python(f"HOW = ''\n{HALF}\n{BROKEN}")
 
 
 def test_numba_is_imported_by_kernels_alone(python):
@@ -118,12 +147,12 @@ def test_a_cell_that_cannot_be_traced_runs_step_by_step_unless_kernels_are_asked
 @pytest.fixture
 def no_kernel(monkeypatch):
     """An operation that no kernel computes."""
-    from nanolstm.compile import kernel
+    from nanolstm.compile import numba_target
 
     def refuse(*args):
         raise NotImplementedError("no kernel computes magic")
 
-    monkeypatch.setattr(kernel, "kernel_file", refuse)
+    monkeypatch.setattr(numba_target, "for_kernels", refuse)
 
 
 @pytest.fixture
