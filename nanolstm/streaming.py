@@ -130,6 +130,7 @@ def _of_kernels(model: Sequence, batch: int | None, shape: tuple[int, ...], give
     for level in start(model, whole, set()).levels:
         (run,) = level
         run.strict = True
+        run.compiled()
         rows = {name: own[name].reshape(-1, own[name].shape[-1]) if name in own else v for name, v in run.rows.items()}
         fixed = {name: np.array(value) for name, value in run.fixed.items()}  # training may go on
         steps = Steps(whole.layout.bounds, whole.layout.batch)

@@ -277,6 +277,7 @@ def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
     if found is not None and at in found and found[at][1] == loss.parameters and found[at][0].unchanged():
         return found[at][2]
     watch = Watch()
+    watch.look(loss.function)
     key = watch.fingerprint(loss.function, loss.parameters, *at)
     programs = _kept(_of_losses, key, lambda: Programs(trace_loss(loss, width, dtype)))
     if key is not None and not loss.parameters:

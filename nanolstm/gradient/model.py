@@ -193,6 +193,9 @@ class Derivable:
             return gathered(model, run, run.back(cotangents), wrt, "v d ")
 
 
+_ONE, _BY_PREDICTION = np.ones(()), Variant(wrt=frozenset({"prediction"}))
+
+
 def _of_bound(bound: BoundModel, function: Loss, batch: Batch, target: Any) -> tuple[float, dict[str, Array]]:
     """The loss, and the gradient by the parameters."""
     own = batch.inputs.batch
@@ -209,9 +212,9 @@ def _of_bound(bound: BoundModel, function: Loss, batch: Batch, target: Any) -> t
 def _value_and_cotangent(function: Loss, y: Array, target: Any, memory: Memory) -> tuple[float, Array]:
     """The loss of y, all of whose steps count, and its derivative by it: of `memory`."""
     predicted, true = function.entries(y, target)
-    given = {"prediction": predicted, "target": true, "d loss": np.ones((), y.dtype)}
+    given = {"prediction": predicted, "target": true, "d loss": _ONE.astype(y.dtype, copy=False)}
     programs = programs_of_loss(function, y.shape[-1], y.dtype)
-    answer = programs.joint(Variant(wrt=frozenset({"prediction"})))(one_step(len(predicted)), y.dtype, given, memory)
+    answer = programs.joint(_BY_PREDICTION)(one_step(len(predicted)), y.dtype, given, memory)
     return float(answer["loss"]), answer["d prediction"].reshape(y.shape)
 
 

@@ -17,6 +17,13 @@ import numpy as np
 from nanolstm.graph.captured import LIBRARIES, fingerprint, library_of, reads, slots_of
 
 
+_CONSTANT = (
+    *(tuple, frozenset, str, bytes, int, float, complex, slice, np.generic, functools.partial, types.MethodType),
+    *(types.BuiltinFunctionType, staticmethod, classmethod, property, functools.cached_property),
+)
+"""What cannot change itself; what it holds is looked at by itself."""
+
+
 class Watch:
     """What a fingerprint of values is taken of, to be looked at again."""
 
@@ -25,15 +32,19 @@ class Watch:
         self._parts: list[tuple[Callable[[], list[Any]], list[Any]]] = []
         self._arrays: list[tuple[np.ndarray[Any, Any], bytes]] = []
         self._blind = False
+        self._made_for_it: set[int] = set()
 
     def fingerprint(self, *values: Any) -> Any:
-        """The fingerprint of `values`, all parts of which are watched from now on."""
+        """The fingerprint of `values`, what they consist of being watched from now on, though not they themselves."""
+        self._made_for_it = {id(value) for value in values}
         return fingerprint(*values, seen_by=self.look)
 
     def look(self, value: Any) -> None:
         """Watch the direct parts of `value`."""
         if isinstance(value, np.ndarray):
             self._arrays.append((value, value.tobytes()))
+            return
+        if id(value) in self._made_for_it or isinstance(value, _CONSTANT):
             return
         parts = _parts_of(value)
         if parts is None:
@@ -63,12 +74,6 @@ def _parts_of(value: Any) -> Callable[[], list[Any]] | None:
         return lambda: [part for item in value.items() for part in item]
     if isinstance(value, list | set):
         return lambda: list(value)
-    if isinstance(value, tuple | frozenset | str | bytes | int | float | complex | slice | np.generic):
-        return list  # it cannot change; what it holds is looked at by itself
-    if isinstance(value, functools.partial | types.MethodType | types.BuiltinFunctionType):
-        return list
-    if isinstance(value, staticmethod | classmethod | property | functools.cached_property):
-        return list
     own, slots = getattr(value, "__dict__", None), slots_of(type(value))
     if not slots:  # and the object itself is not kept alive
         return None if own is None else (lambda: list(own.values()))

@@ -153,9 +153,7 @@ def test_masks_are_drawn_as_in_numpy(cell, twins, data, agrees):
 
 
 def test_a_stack_in_both_directions_with_a_readout_is_that_of_numpy(cell, twins, data, agrees):
-    models = twins(
-        lambda: [cell("Diagonal", rng=1), cell("Swapped", inputs=6, rng=2)], bidirectional=True, readout=2
-    )
+    models = twins(lambda: [cell("Diagonal", rng=1), cell("Swapped", inputs=6, rng=2)], bidirectional=True, readout=2)
     d = data(models[0], B, T)
     runs_agree(models, agrees, d)
     gradients_agree(models, agrees, d)

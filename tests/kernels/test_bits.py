@@ -27,21 +27,20 @@ def always_split(monkeypatch):
 def results(data):
     """Everything of a model on some data, for several numbers of threads, twice each."""
 
-    def collect(model, *leading, **more):
+    def collect(model, *leading, wrt=None, **more):
         d = data(model, *leading)
         found = []
-        for threads in (1, 2, 3, 1, 2, 3):
+        for threads in (1, 2, 3, 2, 1):
             nl.set_num_threads(threads)
             run = model(d.x, return_state=True, **more)
-            gradients = [model.value_and_grad(d.x, d.target, wrt=wrt, **more) for wrt in ("parameters", d.wrt)]
-            found.append(flat([run, gradients]))
+            found.append(flat([run, model.value_and_grad(d.x, d.target, wrt=wrt or d.wrt, **more)]))
         return found
 
     return collect
 
 
 @pytest.mark.usefixtures("always_split")
-@pytest.mark.parametrize("kind", ["LSTM", "GRU", "MatrixMemory", "Diagonal", "Layer"])
+@pytest.mark.parametrize("kind", ["GRU", "MatrixMemory", "Diagonal", "Layer"])
 @pytest.mark.parametrize("lengths", [None, [1, 6, 3, 6, 2, 1, 5]])
 def test_the_number_of_threads_changes_no_bit(kind, lengths, cell, results):
     first, *others = results(nl.Sequence(cell(kind), backend="numba"), 7, 6, lengths=lengths)
@@ -51,15 +50,15 @@ def test_the_number_of_threads_changes_no_bit(kind, lengths, cell, results):
 @pytest.mark.usefixtures("always_split")
 @pytest.mark.parametrize("batch", [1, 2, 3, 20])
 def test_sums_over_many_rows_are_split_without_a_change(batch, cell, results):
-    first, *others = results(nl.Sequence(cell("LSTM", hidden=17), backend="numba"), batch, 150)
+    first, *others = results(nl.Sequence(cell("LSTM", hidden=17), backend="numba"), batch, 150, wrt="parameters")
     assert all(other == first for other in others)
 
 
 def test_work_worth_a_thread_is_split_without_a_change(cell, results, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("nanolstm.compile.kernel.WORTH_A_THREAD", 10**12)
-        alone = results(nl.Sequence(cell("LSTM", hidden=17), backend="numba"), 16, 100)
-    assert results(nl.Sequence(cell("LSTM", hidden=17), backend="numba"), 16, 100) == alone
+        alone = results(nl.Sequence(cell("LSTM", hidden=17), backend="numba"), 16, 100, wrt="parameters")
+    assert results(nl.Sequence(cell("LSTM", hidden=17), backend="numba"), 16, 100, wrt="parameters") == alone
 
 
 @pytest.mark.usefixtures("always_split")

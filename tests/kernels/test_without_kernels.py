@@ -169,7 +169,10 @@ def failing_numba(monkeypatch):
 @pytest.mark.usefixtures("told_nothing_yet")
 @pytest.mark.parametrize(
     ("trouble", "reason"),
-    [("no_kernel", "no kernel for .*no kernel computes magic"), ("failing_numba", "Numba does not compile .*LLVM is out")],
+    [
+        ("no_kernel", "no kernel for .*no kernel computes magic"),
+        ("failing_numba", "Numba does not compile .*LLVM is out"),
+    ],
 )
 def test_where_a_kernel_cannot_be_had_numpy_takes_over_and_says_why(trouble, reason, request, data, agrees):
     pytest.importorskip("numba", reason="the kernels are compiled by Numba")
