@@ -22,6 +22,7 @@ RESERVED = {"np", "room", "steps", "rows", "dtype", "real", "a", "b", "size", "i
 """Words of the emitted function itself."""
 
 
+_BEGINNINGS = ("first_", "last_", "start_", "real_", "constant_")
 _ENDINGS = ("_t", "_r", "_j", "_flat", "_packed", "_turned", "_total")
 
 
@@ -212,7 +213,7 @@ def identifiers(nodes: Iterable[Node], reserved: Collection[str]) -> dict[Node, 
     for node in dict.fromkeys(nodes):
         count += not node.name
         word = re.sub(r"\W+", "_", node.name).strip("_") or f"t{count}"
-        if word.endswith(_ENDINGS) or word.startswith(("first_", "last_", "start_")):  # which mean something here
+        if word.endswith(_ENDINGS) or word.startswith(_BEGINNINGS):  # which mean something here
             word = f"own_{word}_"
         name, again = word, 1
         while name in taken or keyword.iskeyword(name):

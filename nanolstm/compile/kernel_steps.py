@@ -92,7 +92,7 @@ class StepsWriter(Writer):
         entering: dict[str, list[str]] = {"restart": [], "cut": []}
         for state in self.plan.states:
             array = self.of_state(state)
-            start = "real(0)"
+            start = zero = self.number(0.0)
             if not self.backward:
                 word = f"start_{array}"
                 self.starts[f"v start {state[2:]}" if state.startswith("v ") else f"start {state}"] = word
@@ -100,7 +100,7 @@ class StepsWriter(Writer):
             size = math.prod(self.plan.inputs[state].shape)
             entering["restart"] += [f"for j in range({size}):", f"    {array}[p + r, j] = {start}"]
             if self.backward or state.startswith("v "):
-                entering["cut"] += [f"for j in range({size}):", f"    {array}[p + r, j] = real(0)"]
+                entering["cut"] += [f"for j in range({size}):", f"    {array}[p + r, j] = {zero}"]
         for flag, lines in entering.items():
             if lines:
                 with self.block(f"for r in range(n if len({flag}) else 0):", f"if {flag}[g + r]:"):
@@ -189,7 +189,7 @@ class StepsWriter(Writer):
     def _fused(self, nest: Nest) -> None:
         for task in nest.tasks:
             if _is_number(task):
-                self.line(f"{self.names[task.node]}_j = {_neutral(task.node)}")
+                self.line(f"{self.names[task.node]}_j = {self._neutral(task.node)}")
         read = [origin(x, self.must)[0] for task in nest.tasks for x in read_by(task)]
         body, stores = [], []
         for task in nest.tasks:
@@ -215,7 +215,7 @@ class StepsWriter(Writer):
         if task.kind == "each":
             return self._each(node, index, once=once)
         if task.kind == "blank":
-            return [], [f"{place} = {_neutral(node)}" for place in self._elements(node, index)]
+            return [], [f"{place} = {self._neutral(node)}" for place in self._elements(node, index)]
         value = self.read_as(node.inputs[task.at], index, boolean=node.boolean)
         if task.kind == "part":
             if node.op.name == "concat":
@@ -273,6 +273,10 @@ class StepsWriter(Writer):
             self.used.add("select")
         return form.format(*words)
 
+    def _neutral(self, node: Node) -> str:
+        """What a reduction begins with."""
+        return self.number(-math.inf if node.op.name == "max" else 0.0)
+
     def _contract(self, node: Node) -> None:
         """A product within one row: of two of its values, or of one and parameters in a form that is not packed."""
         left, right, result, _ = node.static
@@ -292,7 +296,7 @@ class StepsWriter(Writer):
                 with self.block(loop):
                     self.line(f"{first} += {value}")
             else:
-                self.line("total = real(0)")
+                self.line(f"total = {self.number(0.0)}")
                 with self.block(loop):
                     self.line(f"total += {value}")
                 self.line(f"{first} += total")
@@ -305,11 +309,6 @@ class StepsWriter(Writer):
 def _is_number(task: Task) -> bool:
     """Whether a task adds up to one number for the row."""
     return task.kind == "reduce" and not bare(task.node.shape)
-
-
-def _neutral(node: Node) -> str:
-    """What a reduction begins with."""
-    return "real(-np.inf)" if node.op.name == "max" else "real(0)"
 
 
 def _first(row: str, width: int, offset: int = 0) -> str:

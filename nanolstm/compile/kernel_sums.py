@@ -87,7 +87,7 @@ class SumsWriter(Writer):
         summed = [z for z in bounds if z not in result]
         with self.block(*heads):
             with self.loops([bounds[z] for z in long], [names[z] for z in long]):
-                self.line(f"{total}[{place}] = real(0)")
+                self.line(f"{total}[{place}] = {self.number(0.0)}")
             with self.block("for g in range(rows):"):
                 words = [self._element(x, tuple(where[z] for z in word)) for x, word in operands]
                 order = [*summed, *long]
@@ -102,7 +102,7 @@ class SumsWriter(Writer):
         if not x.boolean:
             return f"{array}_r[{at}]"
         self.used.add("select")
-        return f"select({array}_r[{at}], real(1), real(0))"
+        return f"select({array}_r[{at}], {self.number(1.0)}, {self.number(0.0)})"
 
     def _whole(self, node: Node, letters: str) -> tuple[str, int, Affine]:
         sizes = zip(letters, node.shape, strict=True)

@@ -33,8 +33,9 @@ def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
     Raises:
         KernelError: no kernel can be written for one of the graphs; the text says why.
     """
+    constants: dict[str, str] = {}
     try:
-        functions = [_function(run, dtype) for run in runs]
+        functions = [_function(run, dtype, constants) for run in runs]
     except NotImplementedError as error:
         raise KernelError(f"no kernel for {runs[0].graph.title}: {error}") from error
     used = set().union(*(function.used for function in functions))
@@ -56,7 +57,9 @@ def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
     for module, names in ((dtype, FUNCTIONS | {"select"}), ("products", PRODUCTS)):
         if used & names:
             head.append(f"from nanolstm.kernels.{module} import {', '.join(sorted(used & names))}")
-    return "\n".join(head) + body, [function.source for function in functions]
+    if constants:
+        head += ["", *(f"{name} = {value}" for name, value in sorted(constants.items()))]
+    return "\n".join(head) + "\n" + body, [function.source for function in functions]
 
 
 @attrs.frozen
@@ -67,19 +70,22 @@ class _Function:
     used: set[str]
 
 
-def _function(run: Wanted, dtype: str) -> _Function:
+def _function(run: Wanted, dtype: str, constants: dict[str, str]) -> _Function:
     graph, must = for_kernels(run.graph, run.carried), frozenset[Node]()
     while True:
         try:
-            return _written(run, schedule(graph, run.carried, must), dtype, must)
+            return _written(run, schedule(graph, run.carried, must), dtype, must, constants)
         except MustBeStoredError as error:
             must |= {error.node}
 
 
-def _written(run: Wanted, plan: Schedule, dtype: str, must: frozenset[Node]) -> _Function:
+def _written(run: Wanted, plan: Schedule, dtype: str, must: frozenset[Node], constants: dict[str, str]) -> _Function:
     in_stages = [x for s in plan.stages for x in (*s.products, *(t.node for n in s.nests for t in n.tasks))]
     names = identifiers([*plan.inputs.values(), *plan.once, *in_stages, *plan.sums, *plan.after], WORDS)
-    steps, sums = StepsWriter(plan, dtype, must, names, run.backward), SumsWriter(plan, dtype, must, names)
+    steps, sums = (
+        StepsWriter(plan, dtype, must, names, constants, run.backward),
+        SumsWriter(plan, dtype, must, names, constants),
+    )
     kernels = [
         steps.write(f"{run.name}_steps", f"The time loop of {run.graph.title}, for sequences p to q."),
         sums.write(f"{run.name}_sums", "What is added up over all rows; each thread has its share of every result."),

@@ -7,6 +7,7 @@ of it. Arrays of states have a row for each example, in which the state goes on 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -77,12 +78,14 @@ class Writer:
             change places.
         vectors: nodes of parameters alone that are read as they are, by name.
         used: functions that it calls.
+        constants: numbers by the names that stand for them, in the whole file.
     """
 
     plan: Schedule
     dtype: str
     must: frozenset[Node]
     names: dict[Node, str]
+    constants: dict[str, str]
     lines: list[str] = attrs.field(factory=list, init=False)
     arrays: dict[str, str] = attrs.field(factory=dict, init=False)
     made: dict[str, str] = attrs.field(factory=dict, init=False)
@@ -209,7 +212,7 @@ class Writer:
     def read(self, node: Node, index: Index) -> str:
         """The element `index` of a value, where the writer is."""
         if node.op.name == "constant" and not isinstance(node.static[0], tuple):
-            return number(node)
+            return self.number(node.static[0])
         word = self.here.get(node)
         if word is not None and (not bare(node.shape) or index == element(self.variables, node.shape)):
             return word
@@ -235,7 +238,17 @@ class Writer:
         word = self.read(node, index)
         if node.boolean and not boolean:
             self.used.add("select")
-            return f"select({word}, real(1), real(0))"
+            return f"select({word}, {self.number(1.0)}, {self.number(0.0)})"
+        return word
+
+    def number(self, value: float) -> str:
+        """A number, as a name that stands for it in its own type: Numba takes the numbers of Python for float64."""
+        if isinstance(value, bool):
+            return repr(value)
+        word = re.sub(r"\W", "_", f"real_{value:g}".replace("-", "minus_").replace("+", ""))
+        if self.constants.setdefault(word, f"real({_finite(value)})") != f"real({_finite(value)})":
+            word = f"{word}_{len(self.constants)}"  # of two that differ further behind
+            self.constants[word] = f"real({_finite(value)})"
         return word
 
     def vector(self, node: Node) -> str:
@@ -253,14 +266,9 @@ def shifted(index: Index, axis: int, start: int, step: int) -> Index:
     return (*index[:at], index[at].times(step) + Affine(start), *index[at + 1 :])
 
 
-def number(node: Node) -> str:
-    """A constant as source."""
-    value = node.static[0]
-    if node.boolean:
-        return repr(bool(value))
-    if math.isfinite(value):
-        return f"real({value!r})"
-    return "real(np.nan)" if math.isnan(value) else f"real({'-' if value < 0 else ''}np.inf)"
+def _finite(value: float) -> str:
+    """A number as Python source."""
+    return repr(value) if math.isfinite(value) else f'float("{value}")'
 
 
 def _wrapped(words: Collection[str], width: int) -> list[str]:

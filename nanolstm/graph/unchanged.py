@@ -16,7 +16,6 @@ import numpy as np
 
 from nanolstm.graph.captured import LIBRARIES, fingerprint, library_of, reads, slots_of
 
-
 _CONSTANT = (
     *(tuple, frozenset, str, bytes, int, float, complex, slice, np.generic, functools.partial, types.MethodType),
     *(types.BuiltinFunctionType, staticmethod, classmethod, property, functools.cached_property),

@@ -59,6 +59,16 @@ class GRU(Cell):
         return h, h
 
 
+class Gated(Cell):
+    """One product, with an old state in the loop that writes the new one."""
+
+    update: Gate = gate(sigmoid)
+
+    def step(self, x, h):
+        h = self.update(x, h) * x[..., :1]
+        return h, h
+
+
 class NormGate(Gate):
     gain: Array = param("size", nl.uniform(0.5, 1.5))
 
@@ -184,7 +194,21 @@ class Timed(Cell):
 
 CELLS = {
     kind.__name__: kind
-    for kind in (LSTM, GRU, LayerNorm, MatrixMemory, Diagonal, Layer, HandedOn, Swapped, Delayed, Twice, Joined, Timed)
+    for kind in (
+        LSTM,
+        GRU,
+        Gated,
+        LayerNorm,
+        MatrixMemory,
+        Diagonal,
+        Layer,
+        HandedOn,
+        Swapped,
+        Delayed,
+        Twice,
+        Joined,
+        Timed,
+    )
 }
 
 
@@ -210,7 +234,7 @@ def twins():
 
 
 def drawn(model, *leading, seed=0):
-    """Numbers for `model`: x, a target, feeds, first states, and a direction of everything; `leading` is (B, T) or (T,).
+    """Numbers for `model`: x, a target, feeds, first states, a direction of everything; `leading` is (B, T) or (T,).
 
     Feeds grow along time, so that they serve as clocks and as positive intervals.
     """

@@ -91,7 +91,7 @@ def test_a_number_of_threads_is_a_number_from_1_on(wrong):
 @pytest.mark.parametrize("wrong", ["0", "-1", "many", "1.5"])
 def test_a_wrong_number_of_threads_in_the_environment_is_told(wrong, monkeypatch):
     monkeypatch.setenv("NANOLSTM_NUM_THREADS", wrong)
-    with pytest.raises(nl.errors.InputError, match="NANOLSTM_NUM_THREADS=.*expected a number of threads from 1 on"):
+    with pytest.raises(nl.errors.InputError, match=r"NANOLSTM_NUM_THREADS=.*expected a number of threads from 1 on"):
         nl.get_num_threads()
 
 

@@ -1,4 +1,4 @@
-"""Kernels and other processes: after a fork, in processes that are started anew, on the way out."""
+"""Kernels and other processes: after a fork, and in processes that are started anew."""
 
 import os
 
@@ -71,28 +71,21 @@ stop.set()
 other.join()
 """
 
-POOL = """
-import multiprocessing
-
-if __name__ == "__main__":
-    expected = run()
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        assert pool.map(call, [0, 1]) == [expected, expected]
-"""
-
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_fork_after_use_computes_the_same_and_ends(python):
     python(MODEL + FORK)
 
 
-def test_processes_that_are_started_anew_compute_the_same(python, tmp_path):
-    (tmp_path / "in_a_pool.py").write_text(f"{MODEL}\n\ndef call(_):\n    return run()\n\n{POOL}")
-    python(f"import runpy, sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport in_a_pool\n"
-           "from in_a_pool import run, call\nimport multiprocessing\nexpected = run()\n"
-           "with multiprocessing.get_context('spawn').Pool(2) as pool:\n"
-           "    assert pool.map(call, [0, 1]) == [expected, expected]\n")  # fmt: skip
+def test_a_process_that_is_started_anew_computes_the_same(python, tmp_path):
+    (tmp_path / "in_a_pool.py").write_text(MODEL)
+    python(f"""
+import multiprocessing, sys
 
+sys.path.insert(0, {str(tmp_path)!r})
+from in_a_pool import run
 
-def test_a_process_ends_while_threads_are_waiting_for_work(python):
-    assert python(f"{MODEL}\nrun()\nprint('done')") == "done\n"
+expected = run()
+with multiprocessing.get_context("spawn").Pool(1) as pool:
+    assert pool.apply(run) == expected
+""")

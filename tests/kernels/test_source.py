@@ -48,14 +48,14 @@ def test_a_source_says_nothing_of_the_machine(cell):
         assert "/home" not in text
 
 
-def test_it_is_the_file_that_is_kept(tmp_path, monkeypatch, data):
+def test_it_is_the_file_that_is_kept(tmp_path, monkeypatch, cell, data):
     pytest.importorskip("numba", reason="the kernels are compiled by Numba")
     monkeypatch.setenv("NANOLSTM_CACHE", str(tmp_path))
     monkeypatch.setattr(cache, "_loaded", {})
-    model = nl.Sequence(ToyLSTM(inputs=4, hidden=2), backend="numba")
+    model = nl.Sequence(cell("Diagonal", inputs=4, hidden=2), backend="numba")
     d = data(model, 3)
     model.value_and_grad(d.x, d.target)
-    (path,) = tmp_path.rglob("ToyLSTM_step_float64.py")
+    (path,) = tmp_path.rglob("Diagonal_step_float64.py")
     assert path.read_text() == nl.kernel_source(model.cells[0])
 
 

@@ -197,7 +197,7 @@ def test_where_a_kernel_cannot_be_had_numpy_takes_over_and_says_why(trouble, rea
 
 @pytest.mark.parametrize("backend", ["torch", "NumPy", "", None])
 def test_a_backend_that_there_is_not_is_refused(backend):
-    with pytest.raises(InputError, match="backend=.*expected one of 'auto', 'numpy', 'numba'"):
+    with pytest.raises(InputError, match=r"backend=.*expected one of 'auto', 'numpy', 'numba'"):
         nl.Sequence(Half(inputs=1, hidden=1), backend=backend)
 
 
