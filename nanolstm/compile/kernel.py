@@ -20,7 +20,7 @@ from nanolstm.compile.steps import Steps
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError, one_line
 from nanolstm.kernels.products import pack, packed_size, scratch_size
-from nanolstm.kernels.threads import get_num_threads, run_all
+from nanolstm.kernels.threads import NO_SIGNALS, Task, get_num_threads, run_all
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -111,7 +111,7 @@ class Call:
         steps, common = self.steps, (self.steps.batch == 1, self.restart, self.cut, *arrays)
         parts = min(self.threads, steps.batch, 1 + self.rows * work // WORTH_A_THREAD)
         slices = list(pairwise(self._borders(parts))) if parts > 1 else [(0, steps.batch)]
-        self._do([partial(kernel, steps.bounds, p, q, i, *common) for i, (p, q) in enumerate(slices) if p < q])
+        self._do(kernel, [(steps.bounds, p, q, i, *common) for i, (p, q) in enumerate(slices) if p < q])
 
     def sums(self, kernel: Callable[..., None], sizes: Sequence[tuple[int, int]], *arrays: Array) -> None:
         """Add this up over the rows; `sizes` are those of the products that are."""
@@ -119,10 +119,13 @@ class Call:
         parts = min(self.threads, 1 + self.rows * work // WORTH_A_THREAD)
         room = max((scratch_size(m, n, self.rows, self.dtype) for m, n in sizes), default=1)
         scratch = self.memory.take((parts, room), self.dtype)
-        self._do([partial(kernel, self.rows, part, parts, scratch[part], *arrays) for part in range(parts)])
+        self._do(kernel, [(self.rows, part, parts, scratch[part], *arrays) for part in range(parts)])
 
-    def _do(self, tasks: list[Callable[[], None]]) -> None:
-        self.running.append(tasks[0] if len(tasks) == 1 else partial(run_all, tasks))
+    def _do(self, kernel: Callable[..., None], slices: list[tuple[Any, ...]]) -> None:
+        if len(slices) == 1:
+            self.running.append(partial(kernel, NO_SIGNALS, *slices[0]))
+        else:
+            self.running.append(partial(run_all, [_called(kernel, arguments) for arguments in slices]))
 
     def _borders(self, parts: int) -> list[int]:
         """Sequences from each of these to the next have about the same number of steps in all."""
@@ -133,6 +136,13 @@ class Call:
         lengths = np.cumsum([np.count_nonzero(widths > place) for place in range(size)])
         inner = np.searchsorted(lengths, lengths[-1] * np.arange(1, parts) / parts, side="right")
         return [0, *np.maximum.accumulate(np.clip(inner, 1, size)).tolist(), size]
+
+
+def _called(kernel: Callable[..., None], arguments: tuple[Any, ...]) -> Task:
+    def task(signals: Array) -> None:
+        kernel(signals, *arguments)
+
+    return task
 
 
 class Bound:

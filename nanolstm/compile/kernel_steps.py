@@ -17,6 +17,7 @@ RESTART, CUT = "at restart", "at cut"
 """Inputs that say at which rows a state starts anew, and at which no gradient goes through it."""
 
 ARGUMENTS = {
+    "signals": "int64[:, ::1]",
     "bounds": "int64[::1]",
     "p": "int64",
     "q": "int64",
@@ -25,8 +26,8 @@ ARGUMENTS = {
     "restart": "boolean[::1]",
     "cut": "boolean[::1]",
 }
-"""What every time loop is given: where each step begins, sequences from and to, which thread, whether the batch is one
-sequence, and at which rows states start anew and gradients stop (or nothing)."""
+"""What every time loop is given: whom to tell that it begins, where each step begins, sequences from and to, which
+thread, whether the batch is one sequence, and at which rows states start anew and gradients stop (or nothing)."""
 
 INFIX = {
     "add": "{} + {}",
@@ -64,6 +65,7 @@ class StepsWriter(Writer):
     def write(self, name: str, about: str) -> list[str]:
         """The whole function."""
         order = "range(len(bounds) - 2, -1, -1)" if self.backward else "range(len(bounds) - 1)"
+        self.line("announce(signals)")
         with self.block(f"for t in {order}:"):
             self.line("g = bounds[t] + p  # the first row of this step")
             self.line("n = min(q, bounds[t + 1] - bounds[t]) - p  # and how many there are")

@@ -27,6 +27,7 @@ class SumsWriter(Writer):
         """The whole function; nothing if there is nothing to add up."""
         if not self.plan.sums:
             return []
+        self.line("announce(signals)")
         for node in self.plan.sums:
             total = self.declare(self.names[node], f"{self.dtype}[::1]", self.names[node])
             if node.op.name == "contract":
@@ -41,7 +42,13 @@ class SumsWriter(Writer):
                 raise NotImplementedError(f"no kernel computes {node.op.name} over all rows")
             if not self._as_product(total, operands, result):
                 self._row_by_row(total, operands, result)
-        arguments = {"rows": "int64", "part": "int64", "parts": "int64", "scratch": f"{self.dtype}[::1]"}
+        arguments = {
+            "signals": "int64[:, ::1]",
+            "rows": "int64",
+            "part": "int64",
+            "parts": "int64",
+            "scratch": f"{self.dtype}[::1]",
+        }
         return self.function(name, arguments, about)
 
     def _as_product(self, total: str, operands: Sequence[tuple[Node, str]], result: str) -> bool:

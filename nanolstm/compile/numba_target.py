@@ -57,6 +57,7 @@ def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
     for module, names in ((dtype, FUNCTIONS | {"select"}), ("products", PRODUCTS)):
         if used & names:
             head.append(f"from nanolstm.kernels.{module} import {', '.join(sorted(used & names))}")
+    head.append("from nanolstm.kernels.signals import announce")
     if constants:
         head += ["", *(f"{name} = {value}" for name, value in sorted(constants.items()))]
     return "\n".join(head) + "\n" + body, [function.source for function in functions]

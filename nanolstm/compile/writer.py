@@ -30,7 +30,25 @@ PRODUCTS = {"product", "product_of_one", "sums_of_products"}
 """Products: they stand in `nanolstm.kernels.products`."""
 
 WORDS = {
-    *("bounds", "p", "q", "part", "parts", "alone", "restart", "cut", "n", "g", "r", "t", "call", "before", "after"),
+    *(
+        "announce",
+        "signals",
+        "bounds",
+        "p",
+        "q",
+        "part",
+        "parts",
+        "alone",
+        "restart",
+        "cut",
+        "n",
+        "g",
+        "r",
+        "t",
+        "call",
+        "before",
+        "after",
+    ),
     *("real", "select", "scratch", "low", "high", "head", "total", "compiled", "np", "rows", "dtype", "on_arrays"),
     *("range", "len", "min", "True", "False", "None", "QUICK", "float32", "float64", "forward", "backward", "joint"),
     *VARIABLES,

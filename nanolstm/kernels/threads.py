@@ -7,15 +7,30 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from nanolstm.errors import InputError
 
 _chosen: int | None = None
-_tasks: SimpleQueue[tuple[Callable[[], None], SimpleQueue[BaseException | None]]] = SimpleQueue()
-_workers: list[threading.Thread] = []
-_lock = threading.Lock()
+
+Task: TypeAlias = "Callable[[Array], None]"
+"""A kernel with all its arguments but the first, the signals that it gives when it begins."""
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+
+NO_SIGNALS = np.zeros((0, 16), np.int64)
+
+_TURNS = 400_000
+"""How often a thread looks for its next task before it goes to sleep: for some tenths of a millisecond."""
+
+_workers: list[_Worker] = []
+_signals = NO_SIGNALS
+_busy = threading.Lock()
 
 
 def set_num_threads(number: int | None) -> None:
@@ -44,56 +59,105 @@ def get_num_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_all(tasks: Sequence[Callable[[], None]]) -> None:
-    """Run `tasks` at once: the first here, the others on threads that wait for them.
+def run_all(tasks: Sequence[Task]) -> None:
+    """Run `tasks` at once: the first here, the others on threads that wait for them; here all, if these are busy.
 
     Raises:
         BaseException: what one of them raised, after all have ended.
     """
-    done: SimpleQueue[BaseException | None] = SimpleQueue()
-    if len(tasks) > 1:
-        _start(len(tasks) - 1)
-        for task in tasks[1:]:
-            _tasks.put((task, done))
-    errors = [_tried(tasks[0])] if tasks else []
-    interrupts: list[BaseException | None] = []
-    while len(errors) < len(tasks):
-        try:
-            errors.append(done.get())
-        except BaseException as error:  # noqa: BLE001  # Ctrl-C: the others still write to the arrays of the call
-            interrupts.append(error)
-    for failure in interrupts + errors:
+    if not _busy.acquire(blocking=False):  # by another thread of the caller's
+        for task in tasks:
+            task(NO_SIGNALS)
+        return
+    try:
+        workers = _first_workers(len(tasks) - 1)
+        for worker, task in zip(workers, tasks[1:], strict=True):
+            worker.hand(task)
+        failures = [_tried(tasks[0], _signals[: len(workers)])]
+        failures += [worker.wait_for() for worker in workers]
+    finally:
+        _busy.release()
+    for failure in failures:
         if failure is not None:
             raise failure
 
 
-def _tried(task: Callable[[], None]) -> BaseException | None:
+class _Worker:
+    """A thread that runs one task after the other, and sleeps when there is none for a while."""
+
+    def __init__(self, signal: Array, number: int) -> None:
+        """With its own row of signals."""
+        from nanolstm.kernels.signals import wait, wait_for
+
+        self._signal, self._wait, self._wait_for = signal, _entry(wait), _entry(wait_for)
+        self._task: Task | None = None
+        self._asleep = False
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._failure: BaseException | None = None
+        threading.Thread(target=self._work, name=f"nanolstm-{number}", daemon=True).start()
+
+    def hand(self, task: Task) -> None:
+        """Give it a task; it begins when the first kernel gives its signal, or at once if it has to be woken."""
+        self._task = task
+        if self._asleep:
+            self._asleep = False
+            self._bell.put(None)
+
+    def wait_for(self) -> BaseException | None:
+        """Wait until it has finished, and answer with what its task raised."""
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                if self._wait_for(self._signal, _TURNS):
+                    return interrupt or self._failure
+                time.sleep(0)
+            except BaseException as error:  # noqa: BLE001  # Ctrl-C: it still writes to the arrays of the call
+                interrupt = error
+
+    def _work(self) -> None:
+        finished = False
+        while True:
+            self._wait(self._signal, finished, _TURNS)
+            # Under the GIL: either there is a task here, or who brings the next one sees that this thread is asleep.
+            if self._task is None:
+                self._asleep = True
+                finished = False
+                self._bell.get()
+                continue
+            task, self._task = self._task, None
+            self._failure = _tried(task, NO_SIGNALS)
+            del task
+            finished = True
+
+
+def _entry(function: Any) -> Any:
+    """What Numba calls in the end, without finding out the types of the arguments each time."""
+    (result,) = function.overloads.values()
+    return result.entry_point
+
+
+def _tried(task: Task, signals: Array) -> BaseException | None:
     try:
-        task()
+        task(signals)
     except BaseException as error:  # noqa: BLE001  # it is raised where the work was asked for
         return error
     return None
 
 
-def _start(number: int) -> None:
+def _first_workers(number: int) -> list[_Worker]:
+    global _signals
     if len(_workers) < number:
-        with _lock:
-            while len(_workers) < number:
-                worker = threading.Thread(target=_work, name=f"nanolstm-{len(_workers)}", daemon=True)
-                _workers.append(worker)
-                worker.start()
-
-
-def _work() -> None:
-    while True:
-        task, done = _tasks.get()
-        done.put(_tried(task))
+        if len(_signals) < number:
+            _signals = np.zeros((max(64, number), NO_SIGNALS.shape[1]), np.int64)
+            _workers.clear()  # those that there are sleep on
+        _workers.extend(_Worker(_signals[i], i) for i in range(len(_workers), number))
+    return _workers[:number]
 
 
 def _forget() -> None:
     """In a child after a fork there are no threads but the one that forked."""
-    global _tasks, _lock
-    _tasks, _lock = SimpleQueue(), threading.Lock()
+    global _busy, _signals
+    _busy, _signals = threading.Lock(), NO_SIGNALS
     _workers.clear()
 
 

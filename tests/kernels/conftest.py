@@ -77,11 +77,11 @@ class NormGate(Gate):
 
 
 class LayerNorm(Cell):
-    update: Gate = gate(sigmoid, kind=NormGate)
+    update: Gate = gate(sigmoid, W=None)
     new: Gate = gate(np.tanh, kind=NormGate)
 
     def step(self, x, h):
-        z = self.update(x, h)
+        z = self.update(x)
         h = layer_norm((1 - z) * h + z * self.new(x, h))
         return h, h
 
@@ -177,19 +177,29 @@ class Joined(Cell):
 
 
 class Timed(Cell):
-    """Feeds, masks, a frozen matrix, a start that is a parameter."""
+    """Feeds, masks, a frozen matrix."""
 
     dt: Array = feed(default=1.0)
     wind: Array = feed(2)
     keep: Array = noise(0.8)
-    first: Array = param("hidden", nl.normal())
     A: Array = param(("hidden", "hidden"), nl.normal(0.3), frozen=True)
-    h: State = state(start="first")
     new: Gate = gate(np.tanh)
 
     def step(self, x, h, dt, wind, keep):
         h = keep * h + dt * (self.new(x, h) - h @ self.A.T) + wind.sum(axis=-1, keepdims=True)
         return h, h
+
+
+class Learned(Cell):
+    """A start that is a parameter, which the step reads as well, and one that is not."""
+
+    first: Array = param("hidden", nl.normal())
+    h: State = state(start="first")
+
+    def step(self, x, h, c):
+        c = np.tanh(0.5 * c + h)
+        h = h * self.first + c * x[..., :1]
+        return h, h, c
 
 
 CELLS = {
@@ -208,6 +218,7 @@ CELLS = {
         Twice,
         Joined,
         Timed,
+        Learned,
     )
 }
 

@@ -129,10 +129,10 @@ def test_a_gradient_by_less_is_that_of_numpy(wrt, cell, twins, data, agrees):
         agrees(*(model.value_and_grad(d.x, d.target, wrt=wrt, **more) for model in models))
 
 
-@pytest.mark.parametrize("kind", ["Timed", slow("Diagonal")])
+@pytest.mark.parametrize("kind", ["Learned", slow("Diagonal")])
 def test_starts_that_are_learned_are_those_of_numpy(kind, cell, twins, data, agrees):
     """A reset goes back to them: their gradient is that of every such step."""
-    models = twins(lambda: cell(kind), learn_initial=kind == "Diagonal")
+    models = twins(lambda: cell(kind), learn_initial=True)
     d = data(models[0], B, T)
     rng = np.random.default_rng(1)
     for key, value in models[0].parameters.items():
