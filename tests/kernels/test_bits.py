@@ -101,9 +101,9 @@ def test_an_error_in_a_slice_is_raised_after_all_have_ended():
 
     ended = []
 
-    def fails():
+    def fails(signals):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run_all([lambda: ended.append(0), fails, lambda: ended.append(2)])
+        run_all([lambda signals: ended.append(0), fails, lambda signals: ended.append(2)])
     assert sorted(ended) == [0, 2]
