@@ -176,7 +176,7 @@ class StepsWriter(Writer):
         if node.op.name in ("concat", "transpose"):
             words = [self._about(x) for x in node.inputs]
             return words[0] if len(words) == 1 else f"[{', '.join(words)}]"
-        return node.name or f"its {node.op.name}"
+        return node.name or self.names[node]
 
     # One fused loop.
 

@@ -156,6 +156,9 @@ class Programs:
         back = {name: node for name, node in both.items() if name.startswith(BACK)}
         kept = kept_nodes(list(ahead.values()), list(back.values()), {*self._carried(variant, "")})
         labels = _labels(kept, {x.name for x in _inputs(both.values()).values()} | ahead.keys())
+        for label, node in labels.items():
+            if not node.name:  # so that both programs call it the same
+                node.name = label
         instead = {
             node: attrs.evolve(input_node(label, node.shape, lead=True), boolean=node.boolean)
             for label, node in labels.items()

@@ -160,7 +160,7 @@ def schedule(graph: Graph, carried: Mapping[str, str], must: frozenset[Node] = f
     Raises:
         NotImplementedError: a value of all rows goes into a value of one row, as in the gradient of a loss.
     """
-    answers = {name: as_rows(node) if node.lead else node for name, node in graph.outputs.items()}
+    answers = {name: as_rows(node, name) if node.lead else node for name, node in graph.outputs.items()}
     nodes = in_order(answers.values())
     with_rows = depending_on([node for node in nodes if node.lead], nodes)
     sums = [node for node in nodes if not node.lead and any(x.lead for x in node.inputs)]
@@ -196,10 +196,13 @@ def schedule(graph: Graph, carried: Mapping[str, str], must: frozenset[Node] = f
     )
 
 
-def as_rows(node: Node) -> Node:
+def as_rows(node: Node, name: str) -> Node:
     """A value of rows that is computed in the step, and not only handed through or seen otherwise."""
-    given = node.op.name in ("input", "constant") or node.op.name in VIEWS
-    return apply("stop", node) if given else node
+    if node.op.name not in ("input", "constant") and node.op.name not in VIEWS:
+        return node
+    copy = apply("stop", node)
+    copy.name = name
+    return copy
 
 
 @attrs.define(eq=False)
