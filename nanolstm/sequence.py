@@ -12,6 +12,7 @@ import numpy as np
 
 from nanolstm import eager
 from nanolstm.compile.backend import BACKENDS, chosen
+from nanolstm.compile.memory import Memory
 from nanolstm.errors import InputError, TraceError
 from nanolstm.gradient.model import Derivable
 from nanolstm.inputs import Inputs, check_initial, check_inputs
@@ -26,6 +27,10 @@ from nanolstm.recording import Recording
 
 if TYPE_CHECKING:
     from nanolstm.streaming import Stepper
+
+
+_MANY_ROWS = 4096
+"""From how many on it takes longer to copy what was recorded than to prepare a run for it."""
 
 
 class Readout(Cell):
@@ -431,21 +436,24 @@ class Sequence(Derivable):
         from nanolstm.gradient.run import start
 
         batch = check_batch(self, x, lengths, resets, initial, rng, None, None, feeds)
-        if not record:
-            with bound_model(self, batch, derive=False) as bound:
+        own, rows = batch.inputs.batch, batch.layout.count
+        if not record or rows < _MANY_ROWS:
+            with bound_model(self, batch, record=record) as bound:
                 if bound is not None:
                     bound.ahead(batch.inputs.x)
-                    own = batch.inputs.batch
-                    return Recording(unpacked(bound.y, own), state_of(bound.last(), own), {})
-        with batch.memory:
-            found = start(self, batch, set(), record=record).ahead(derive=False)
+                    values = bound.values(own) if record else {}
+                    return Recording(unpacked(bound.y, own), state_of(bound.last(), own), values)
+        # What is recorded goes straight to arrays of the caller's own.
+        with Memory() if record else batch.memory as memory:
+            found = start(self, attrs.evolve(batch, memory=memory), set(), record=record).ahead(derive=False)
             last = {name.removeprefix("last "): value for name, value in found.items() if name.startswith("last ")}
-            state = state_of({name: np.array(value) for name, value in last.items()}, batch.inputs.batch)
-            values = {
-                name.removeprefix("value "): batch.unpack(value)
-                for name, value in found.items()
-                if name.startswith("value ")
-            }
+            state = state_of({name: np.array(value) for name, value in last.items()}, own)
+            values, seen = {}, set()
+            for name, value in found.items():
+                if name.startswith("value "):  # two names may mean one value, and each has an array of its own
+                    place = value.__array_interface__["data"][0]
+                    values[name.removeprefix("value ")] = batch.unpack(value) if place in seen else batch.shown(value)
+                    seen.add(place)
             return Recording(batch.unpack(found["output"]), state, values)
 
     def _run_part(

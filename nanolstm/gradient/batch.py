@@ -47,6 +47,11 @@ class Batch:
         array = self.layout.unpack(rows)
         return np.array(np.swapaxes(array, 0, 1) if self.inputs.batch else array[:, 0], order="C")
 
+    def shown(self, rows: Array) -> Array:
+        """The array, batch first, of rows that nobody else writes to: perhaps another view of them."""
+        array = self.layout.unpack(rows)
+        return np.swapaxes(array, 0, 1) if self.inputs.batch else array[:, 0]
+
     def pack_batch_first(self, array: Array) -> Array:
         """The rows of an array, batch first."""
         return self.pack(np.swapaxes(array, 0, 1) if self.inputs.batch else array)

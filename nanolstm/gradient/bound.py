@@ -79,6 +79,16 @@ class BoundModel:
             bound.prepare()
             bound.go_on()
 
+    def values(self, batch: tuple[int, ...]) -> dict[str, Array]:
+        """What was recorded, by name, as the caller sees it: arrays of the caller's own."""
+        time, sequences = self.x.shape[:2]
+        return {
+            part.prefix + name.removeprefix("value "): unpacked(rows.reshape(time, sequences, *rows.shape[1:]), batch)
+            for part, bound in self._ahead
+            for name, rows in bound.rows.items()
+            if name.startswith("value ")
+        }
+
     def back(self) -> dict[str, Array]:
         """The gradient by the parameters, by name: arrays of the caller's own."""
         found = {}
@@ -120,13 +130,15 @@ _kept: WeakKeyDictionary[Sequence, dict[Any, _Kept]] = WeakKeyDictionary()
 
 
 @contextmanager
-def bound_model(model: Sequence, batch: Batch, *, derive: bool) -> Iterator[BoundModel | None]:
+def bound_model(
+    model: Sequence, batch: Batch, *, derive: bool = False, record: bool = False
+) -> Iterator[BoundModel | None]:
     """A bound model for this call alone, or None where it brings more than x or has no kernels."""
     if not _brings_x_alone(model, batch) or len(batch.segments) > 1 or chosen(model.backend) == "numpy":
         yield None
         return
     known = _kept.setdefault(model, {})
-    key = (batch.layout.time, batch.inputs.batch, batch.truncate, derive, get_num_threads())
+    key = (batch.layout.time, batch.inputs.batch, batch.truncate, derive, record, get_num_threads())
     kept = known.get(key)
     if kept is None or not kept.fits(model):
         parts = [(programs_of(part.cell), part.cell.parameters.flat) for part in model.parts()]
@@ -138,7 +150,7 @@ def bound_model(model: Sequence, batch: Batch, *, derive: bool) -> Iterator[Boun
     try:
         bound = kept.free.pop()
     except IndexError:
-        levels = start(model, batch, {"parameters"} if derive else set()).levels
+        levels = start(model, batch, {"parameters"} if derive else set(), record=record).levels
         if not all(run.has_kernels(derive=derive) for level in levels for run in level):
             yield None
             return
