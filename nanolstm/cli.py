@@ -117,7 +117,8 @@ def run(
     inputs = data.x.shape[-1] if isinstance(data, SequenceData) else len(columns)
     width = _target_width(data, scorer.classes) * scorer.columns if isinstance(data, SequenceData) else scorer.columns
     made = kind(inputs=inputs, hidden=hidden, rng=rng, **fields)
-    model = Sequence(made, readout=None if made.outputs == width else width)
+    # It is run once or twice: NumPy has ended before a kernel would be compiled.
+    model = Sequence(made, readout=None if made.outputs == width else width, backend="numpy")
     evaluation = (
         evaluate_sequences(model, data, loss=scorer, protocol=protocol)
         if isinstance(data, SequenceData)

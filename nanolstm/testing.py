@@ -201,7 +201,7 @@ def check_cell(cell: type[Cell] | str, **fields: Any) -> None:
     rng = np.random.default_rng(0)
     batch, time = 3, 8
     x = rng.uniform(-1.0, 1.0, size=(batch, time, made.inputs))
-    model = Sequence(made)
+    model = Sequence(made, backend="numpy")
     feeds = {
         name: rng.uniform(0.5, 1.5, size=(batch, time) if f.size == 1 else (batch, time, f.size))
         for name, f in model.feeds().items()
@@ -214,7 +214,7 @@ def check_cell(cell: type[Cell] | str, **fields: Any) -> None:
     y = _run(model, x, feeds, who)
     _demand(bool(np.isfinite(y).all()), who, f"{np.sum(~np.isfinite(y))} of {y.size} outputs are not finite")
     _agree(_run(model, x, feeds, who), y, 0.0, who, "a second run of one cell differs from the first")
-    twin = Sequence(_make(kind, fields, who))
+    twin = Sequence(_make(kind, fields, who), backend="numpy")
     _agree(_run(twin, x, feeds, who), y, 0.0, who, "two cells of one seed differ")
     for b in range(batch):
         one = _run(model, x[b], {name: values[b] for name, values in feeds.items()}, who)
@@ -231,7 +231,7 @@ def check_cell(cell: type[Cell] | str, **fields: Any) -> None:
     for ours, theirs in ((made.parameters, single.parameters), (made.frozen, single.frozen)):
         for name in ours:
             theirs[name] = ours[name].astype(np.float32)
-    short = _run(Sequence(single), x, feeds, who)
+    short = _run(Sequence(single, backend="numpy"), x, feeds, who)
     _demand(short.dtype == np.float32, who, f"with dtype='float32' its output is {short.dtype}")
     _agree(short, y, 1e-3, who, "float32 differs from float64")
 
@@ -444,6 +444,8 @@ def _copies_apart(made: Cell, x: Array, feeds: dict[str, Any], y: Array, who: st
             twin = make_copy()
         except Exception as error:
             raise AssertionError(f"{who}: a {how} copy of it raises {_told(error)}") from error
-        _agree(_run(Sequence(twin), x, feeds, who), y, 0.0, who, f"a {how} copy differs from the original")
+        _agree(
+            _run(Sequence(twin, backend="numpy"), x, feeds, who), y, 0.0, who, f"a {how} copy differs from the original"
+        )
         shared = [name for name in made.parameters if np.shares_memory(twin.parameters[name], made.parameters[name])]
         _demand(not shared, who, f"a {how} copy shares {len(shared)} parameters with the original: {', '.join(shared)}")
