@@ -1,6 +1,6 @@
 """How fast nanolstm is beside PyTorch, JAX and ONNX Runtime: one command prints the whole table.
 
-    pip install ".[compare]" jax onnx onnxruntime
+    pip install ".[compare]"
     python benchmarks/speed.py                                   # everything, about half an hour on 2 cores
     python benchmarks/speed.py --quick                           # whether everything works, not how fast
     python benchmarks/speed.py --only training,forward --dtype float32 --threads 2

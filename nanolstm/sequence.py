@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Several
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -12,7 +13,6 @@ import numpy as np
 
 from nanolstm import eager
 from nanolstm.compile.backend import BACKENDS, chosen
-from nanolstm.compile.memory import Memory
 from nanolstm.errors import InputError, TraceError
 from nanolstm.gradient.model import Derivable
 from nanolstm.inputs import Inputs, check_initial, check_inputs
@@ -431,7 +431,7 @@ class Sequence(Derivable):
         *,
         record: bool,
     ) -> Recording:
-        from nanolstm.gradient.batch import check_batch
+        from nanolstm.gradient.batch import check_batch, in_memory
         from nanolstm.gradient.bound import bound_model, state_of, unpacked
         from nanolstm.gradient.run import start
 
@@ -443,9 +443,9 @@ class Sequence(Derivable):
                     bound.ahead(batch.inputs.x)
                     values = bound.values(own) if record else {}
                     return Recording(unpacked(bound.y, own), state_of(bound.last(), own), values)
-        # What is recorded goes straight to arrays of the caller's own.
-        with Memory() if record else batch.memory as memory:
-            found = start(self, attrs.evolve(batch, memory=memory), set(), record=record).ahead(derive=False)
+        # What is recorded goes straight to arrays of the caller's own, which are those that a batch has by itself.
+        with nullcontext(batch) if record else in_memory(self, batch) as batch:
+            found = start(self, batch, set(), record=record).ahead(derive=False)
             last = {name.removeprefix("last "): value for name, value in found.items() if name.startswith("last ")}
             state = state_of({name: np.array(value) for name, value in last.items()}, own)
             values, seen = {}, set()

@@ -43,7 +43,7 @@ def folder() -> Path:
     import platformdirs
 
     given = os.environ.get("NANOLSTM_CACHE")
-    return Path(given) / "kernels" if given else platformdirs.user_cache_path("nanolstm") / "kernels"
+    return (Path(given).expanduser() if given else platformdirs.user_cache_path("nanolstm")) / "kernels"
 
 
 def loaded(name: str, text: str) -> ModuleType:
@@ -179,8 +179,3 @@ def _checksums(place: Path) -> dict[str, str]:
 def _announce(name: str) -> None:
     if sys.stderr.isatty():
         print(f"nanolstm: compiling {name}, once", file=sys.stderr, flush=True)  # noqa: T201
-
-
-def clear() -> Any:
-    """Forget what is loaded, as a new process would have."""
-    _loaded.clear()

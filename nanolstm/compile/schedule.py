@@ -13,9 +13,10 @@ from typing import Literal
 
 import attrs
 
+from nanolstm.compile import plan
 from nanolstm.graph.node import Graph, Node, Shape, apply, depending_on, in_order
 
-VIEWS = ("slice", "reshape", "transpose", "expand")
+VIEWS = (*plan.VIEWS, "expand")
 """Operations that are another way to read their operand."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 class Batch:
     """What a model is run on, checked, and the layout of its rows.
 
-    `memory` is a context, at whose end the work arrays of the call are free for the next one. `bare` are the feeds of
-    width 1 that came without an axis for it.
+    `memory` is where work arrays come from. `bare` are the feeds of width 1 that came without an axis for it.
     """
 
     inputs: Inputs
@@ -55,6 +55,13 @@ class Batch:
     def pack_batch_first(self, array: Array) -> Array:
         """The rows of an array, batch first."""
         return self.pack(np.swapaxes(array, 0, 1) if self.inputs.batch else array)
+
+
+@contextmanager
+def in_memory(model: Sequence, batch: Batch) -> Iterator[Batch]:
+    """`batch` with work arrays that the model has used before, which are free again at the end."""
+    with memory_of(model) as memory:
+        yield attrs.evolve(batch, memory=memory)
 
 
 def check_batch(
@@ -94,7 +101,6 @@ def check_batch(
         None if rng is None else random_source(rng),
         truncate,
         [range(t, min(t + piece, time)) for t in range(0, time, piece)],
-        memory_of(model),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Variant
 from nanolstm.compile.steps import one_step
-from nanolstm.gradient.batch import Batch, check_batch
+from nanolstm.gradient.batch import Batch, check_batch, in_memory
 from nanolstm.gradient.bound import BoundModel, bound_model
 from nanolstm.gradient.run import gathered, start
 from nanolstm.gradient.structure import Structure, completed, names_of
@@ -89,7 +89,7 @@ class Derivable:
             with bound_model(model, batch, derive=True) as bound:
                 if bound is not None:
                     return _of_bound(bound, function, batch, target)
-        with batch.memory:
+        with in_memory(model, batch) as batch:
             run = start(model, batch, set(names_of(model, wrt)))
             value, cotangents = _loss(function, batch, target, run.ahead(derive=True))
             return float(value["loss"]), gathered(model, run, run.back(cotangents), wrt, "d ")
@@ -136,7 +136,7 @@ class Derivable:
         """
         model = cast("Sequence", self)
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
-        with batch.memory:
+        with in_memory(model, batch) as batch:
             run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
             ahead = run.ahead(derive=False)
             if target is None:
@@ -186,7 +186,7 @@ class Derivable:
         """
         model = cast("Sequence", self)
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
-        with batch.memory:
+        with in_memory(model, batch) as batch:
             function = find_loss(loss)
             run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
             _, cotangents = _loss(function, batch, target, run.ahead(derive=True))
