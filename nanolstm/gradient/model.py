@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Variant
 from nanolstm.compile.steps import one_step
 from nanolstm.gradient.batch import Batch, check_batch, in_memory
@@ -88,10 +87,10 @@ class Derivable:
         if wrt == "parameters":
             with bound_model(model, batch, derive=True) as bound:
                 if bound is not None:
-                    return _of_bound(bound, function, batch, target)
+                    return _of_bound(model, bound, function, batch, target)
         with in_memory(model, batch) as batch:
-            run = start(model, batch, set(names_of(model, wrt)))
-            value, cotangents = _loss(function, batch, target, run.ahead(derive=True))
+            run = start(model, batch, set(names_of(model, wrt)), derive=True)
+            value, cotangents = _loss(function, run.batch, target, run.ahead())
             return float(value["loss"]), gathered(model, run, run.back(cotangents), wrt, "d ")
 
     def jvp(
@@ -138,10 +137,10 @@ class Derivable:
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
         with in_memory(model, batch) as batch:
             run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
-            ahead = run.ahead(derive=False)
+            ahead = run.ahead()
             if target is None:
-                return batch.unpack(ahead["output"]), batch.unpack(ahead["v output"])
-            value, _ = _loss(find_loss(loss or "rmse"), batch, target, ahead)
+                return run.batch.unpack(ahead["output"]), run.batch.unpack(ahead["v output"])
+            value, _ = _loss(find_loss(loss or "rmse"), run.batch, target, ahead)
             return float(value["loss"]), float(value["v loss"])
 
     def hvp(
@@ -188,34 +187,28 @@ class Derivable:
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
         with in_memory(model, batch) as batch:
             function = find_loss(loss)
-            run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
-            _, cotangents = _loss(function, batch, target, run.ahead(derive=True))
+            run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction), derive=True)
+            _, cotangents = _loss(function, run.batch, target, run.ahead())
             return gathered(model, run, run.back(cotangents), wrt, "v d ")
 
 
 _ONE, _BY_PREDICTION = np.ones(()), Variant(wrt=frozenset({"prediction"}))
 
 
-def _of_bound(bound: BoundModel, function: Loss, batch: Batch, target: Any) -> tuple[float, dict[str, Array]]:
+def _of_bound(
+    model: Sequence, bound: BoundModel, function: Loss, batch: Batch, target: Any
+) -> tuple[float, dict[str, Array]]:
     """The loss, and the gradient by the parameters."""
-    own = batch.inputs.batch
-    bound.ahead(batch.inputs.x)
-    y = bound.y.swapaxes(0, 1) if own else bound.y[:, 0]
+    bound.run(model, batch)
+    shape = (*batch.inputs.batch, batch.layout.time, bound.y.shape[-1])
+    true = function.aligned(shape, bound.y.dtype, target, lengths=batch.layout.lengths)
     with bound.memory_of_loss as memory:
-        predicted = memory.take(y.shape, y.dtype)
-        predicted[...] = y
-        value, cotangent = _value_and_cotangent(function, predicted, target, memory)
-        (bound.dy.swapaxes(0, 1) if own else bound.dy[:, 0])[...] = cotangent
-    return value, bound.back()
-
-
-def _value_and_cotangent(function: Loss, y: Array, target: Any, memory: Memory) -> tuple[float, Array]:
-    """The loss of y, all of whose steps count, and its derivative by it: of `memory`."""
-    predicted, true = function.entries(y, target)
-    given = {"prediction": predicted, "target": true, "d loss": _ONE.astype(y.dtype, copy=False)}
-    programs = programs_of_loss(function, y.shape[-1], y.dtype)
-    answer = programs.joint(_BY_PREDICTION)(one_step(len(predicted)), y.dtype, given, memory)
-    return float(answer["loss"]), answer["d prediction"].reshape(y.shape)
+        true = bound.put(true, memory.take((batch.layout.time * batch.layout.batch, true.shape[-1]), true.dtype))
+        given = {"prediction": bound.y, "target": true, "d loss": _ONE.astype(true.dtype, copy=False)}
+        programs = programs_of_loss(function, shape[-1], true.dtype)
+        answer = programs.joint(_BY_PREDICTION)(one_step(len(true)), true.dtype, given, memory)
+        bound.dy[...] = answer["d prediction"]
+    return float(answer["loss"]), bound.back()
 
 
 def _loss(function: Loss, batch: Batch, target: Any, ahead: Mapping[str, Array]) -> tuple[Structure, dict[str, Array]]:
