@@ -449,8 +449,8 @@ class Sequence(Derivable):
         own = batch.inputs.batch
         with bound_model(self, batch, record=record) as bound:
             if bound is not None:
-                bound.run(self, batch)
-                return Recording(bound.output(), bound.last() if last else {}, bound.values() if record else {})
+                y, values = bound.answer(self, batch)
+                return Recording(y, bound.last() if last else {}, values)
         with in_memory(self, batch) as batch:
             run = start(self, batch, set(), record=record)
             found = run.ahead()

@@ -191,8 +191,11 @@ class Bound:
         return dict(zip(self._sums, self._after(), strict=True))
 
 
-def divided(bounds: Sequence[Bound], slices: int) -> list[Task]:
-    """What each thread does of kernels that run one on the other: all of them, for its own slices of the batch."""
+def divided(bounds: Sequence[Bound], slices: int, then: Callable[[int, int], None] | None = None) -> list[Task]:
+    """What each thread does of kernels that run one on the other: all of them, for its own slices of the batch.
+
+    In the end it calls `then` with the numbers of these, from and to.
+    """
     threads = min(get_num_threads(), slices, 1 + sum(bound.work for bound in bounds) // WORTH_A_THREAD)
 
     def task(thread: int) -> Task:
@@ -203,6 +206,8 @@ def divided(bounds: Sequence[Bound], slices: int) -> list[Task]:
             for one in runs:
                 one(signals)
                 signals = NO_SIGNALS
+            if then is not None:
+                then(first, last)
 
         return run
 

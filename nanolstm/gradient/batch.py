@@ -92,7 +92,7 @@ def check_batch(
         if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1):
             raise InputError(f"{name}={steps!r}: expected a number of time steps from 1 on, or None")
     time, batch = len(given.x), given.batch[0] if given.batch else 1
-    slices = slices_of(batch, time * batch * model.work)
+    slices = slices_of(batch, time * batch * model.work, model.size * model.dtype.itemsize)
     if slices > 1 and chosen(model.backend) == "numpy":
         slices = 1
     piece = None if checkpoint_every is None or checkpoint_every >= time else checkpoint_every

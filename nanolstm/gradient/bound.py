@@ -65,7 +65,8 @@ class BoundModel:
             self._ahead.append((run, own, bound))
             below = bound.rows["output"]
         self._y = below
-        self._tasks = divided([bound for _, _, bound in self._ahead], steps.slices)
+        self._tasks = divided([bound for _, _, bound in self._ahead], steps.slices, self._hand_out)
+        self._wanted: list[tuple[Array, Array]] = []
         self._numbers = [array for (run,) in levels for array in run.numbers()]
         self._seen: list[bytes] = []
         self._brought = False
@@ -96,6 +97,40 @@ class BoundModel:
             if changed:
                 bound.prepare()
         run_all(self._tasks)
+
+    def answer(self, model: Model, batch: Batch) -> tuple[Array, dict[str, Array]]:
+        """Run: y, and what is recorded, by name, as the caller sees them: arrays of the caller's own."""
+        rows = {
+            run.part.prefix + name.removeprefix("value "): value
+            for run, _, bound in self._ahead
+            for name, value in bound.rows.items()
+            if name.startswith("value ")
+        }
+        new = np.empty if batch.layout.lengths is None else np.zeros
+        shape = (batch.layout.batch, batch.layout.time)
+        wanted = {name: (value, new((*shape, *value.shape[1:]), value.dtype)) for name, value in rows.items()}
+        y = new((*shape, *self._y.shape[1:]), self._y.dtype)
+        self._wanted = [(self._y, y), *wanted.values()]
+        try:
+            self.run(model, batch)
+        finally:
+            self._wanted = []
+        values = {name: array if batch.inputs.batch else array[0] for name, (_, array) in wanted.items()}
+        return y if batch.inputs.batch else y[0], values
+
+    def _hand_out(self, first: int, last: int) -> None:
+        """Put the rows of slices from `first` to `last`, which have just been computed, where they are wanted."""
+        layout = self._layout
+        for rows, array in self._wanted:
+            flat = array.reshape(-1, *rows.shape[1:])
+            if layout.lengths is not None:
+                begin, end = self._steps.bounds[first, 0], self._steps.bounds[last - 1, -1]
+                flat[layout.index[begin:end]] = rows[begin:end]
+            elif layout.batch == 1:
+                flat[...] = rows
+            else:
+                begin, end = (self._steps.sequences[[first, last]] * layout.time).tolist()
+                np.take(rows, layout.places[begin:end], axis=0, out=flat[begin:end], mode="clip")
 
     def _has_changed(self) -> bool:
         """Whether parameters may have changed since the last run; of many, to look is no quicker than to prepare."""
@@ -133,19 +168,6 @@ class BoundModel:
             np.take(flat, layout.index, axis=0, out=place, mode="clip")
         return place
 
-    def values(self) -> dict[str, Array]:
-        """What was recorded, by name, as the caller sees it: arrays of the caller's own."""
-        return {
-            run.part.prefix + name.removeprefix("value "): self._unpacked(rows)
-            for run, _, bound in self._ahead
-            for name, rows in bound.rows.items()
-            if name.startswith("value ")
-        }
-
-    def output(self) -> Array:
-        """The output as the caller sees it: an array of the caller's own."""
-        return self._unpacked(self._y)
-
     @property
     def y(self) -> Array:
         """The output of all rows."""
@@ -168,18 +190,6 @@ class BoundModel:
             # Copies: the sums stay here, and two parameters may have one and the same.
             found[part] = {part.prefix + key: np.array(sums[f"d {key}"]) for key in part.cell.parameters}
         return {key: value for run, _, _ in self._ahead for key, value in found[run.part].items()}
-
-    def _unpacked(self, rows: Array) -> Array:
-        layout = self._layout
-        rows = rows[: layout.count]
-        if layout.lengths is not None:
-            return layout.unpack(rows)
-        if layout.batch == 1:
-            y = np.array(rows)
-            return y[None] if self._batch.inputs.batch else y
-        y = np.empty((layout.batch * layout.time, *rows.shape[1:]), rows.dtype)
-        np.take(rows, layout.places, axis=0, out=y, mode="clip")
-        return y.reshape(layout.batch, layout.time, *rows.shape[1:])
 
     def last(self) -> dict[str, Array]:
         """The last states (B, ...) by name, as the caller sees them: arrays of the caller's own."""

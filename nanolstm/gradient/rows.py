@@ -20,16 +20,21 @@ from nanolstm.language.functions import Array
 SLICE = 16
 """How many sequences a slice has at least, unless that left work for one thread alone."""
 
+LARGE, LARGE_SLICE = 1 << 20, 64
+"""From how many bytes of parameters on it is more: they do not stay in the second cache, and each step reads all."""
+
 WORTH_A_SLICE = 4_000_000
 """Operations (about 0.3 ms of them) below which the work is not divided."""
 
 
-def slices_of(batch: int, work: int) -> int:
-    """Into how many slices a batch is cut that takes so much `work` (operations).
+def slices_of(batch: int, work: int, size: int) -> int:
+    """Into how many slices a batch is cut that takes so much `work` (operations) with parameters of `size` bytes.
 
     It must not depend on how many threads there are: each slice adds up its own share of the gradient.
     """
-    return 1 if batch == 1 or work < WORTH_A_SLICE else max(2, min(64, batch // SLICE))
+    if batch == 1 or work < WORTH_A_SLICE:
+        return 1
+    return max(2, min(64, batch // (SLICE if size < LARGE else LARGE_SLICE)))
 
 
 @attrs.frozen(eq=False)
