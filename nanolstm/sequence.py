@@ -342,11 +342,12 @@ class Sequence(Derivable):
     @cached_property
     def work(self) -> int:
         """About how many operations a time step of one sequence takes, with its gradient."""
-        cells = [part.cell for part in self.parts()]
-        states = sum(math.prod(state.shape) for state in self.states().values())
-        return 50 * states + 6 * sum(
-            array.size for c in cells for array in (*c.parameters.values(), *c.frozen.values())
-        )
+        return 50 * sum(math.prod(state.shape) for state in self.states().values()) + 6 * self.size
+
+    @cached_property
+    def size(self) -> int:
+        """How many numbers its parameters are."""
+        return sum(part.cell.parameters.count + part.cell.frozen.count for part in self.parts())
 
     def states(self) -> Mapping[str, StateAnatomy]:
         """Every state by name: its shape for one example and its start."""
