@@ -22,7 +22,7 @@ from nanolstm.compile.programs import Programs
 from nanolstm.compile.steps import Steps
 from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.part import PartRun, cotangent
-from nanolstm.gradient.rows import rows_of
+from nanolstm.gradient.rows import Rows, rows_of
 from nanolstm.gradient.run import first_of, rows_beside_x, start
 from nanolstm.gradient.structure import first_states
 from nanolstm.kernels.threads import get_num_threads, run_all
@@ -38,6 +38,35 @@ _SHAPES, _EACH = 8, 2
 
 _MANY = 100_000
 """Up to how many parameters it is looked whether they have changed."""
+
+
+@attrs.define(eq=False)
+class _HandOut:
+    """Puts rows that have been computed where they are wanted.
+
+    Attributes:
+        steps: where the rows of each slice stand.
+        layout: which of them is what.
+        wanted: arrays of rows, and those (B, T, ...) that they go to.
+    """
+
+    steps: Steps
+    layout: Rows
+    wanted: list[tuple[Array, Array]] = attrs.field(factory=list)
+
+    def __call__(self, first: int, last: int) -> None:
+        """Those of slices from `first` to `last`."""
+        layout = self.layout
+        for rows, array in self.wanted:
+            flat = array.reshape(-1, *rows.shape[1:])
+            if layout.lengths is not None:
+                begin, end = self.steps.bounds[first, 0], self.steps.bounds[last - 1, -1]
+                flat[layout.index[begin:end]] = rows[begin:end]
+            elif layout.batch == 1:
+                flat[...] = rows
+            else:
+                begin, end = (self.steps.sequences[[first, last]] * layout.time).tolist()
+                np.take(rows, layout.places[begin:end], axis=0, out=flat[begin:end], mode="clip")
 
 
 class BoundModel:
@@ -65,8 +94,8 @@ class BoundModel:
             self._ahead.append((run, own, bound))
             below = bound.rows["output"]
         self._y = below
+        self._hand_out = _HandOut(steps, batch.layout)
         self._tasks = divided([bound for _, _, bound in self._ahead], steps.slices, self._hand_out)
-        self._wanted: list[tuple[Array, Array]] = []
         self._numbers = [array for (run,) in levels for array in run.numbers()]
         self._seen: list[bytes] = []
         self._brought = False
@@ -110,27 +139,13 @@ class BoundModel:
         shape = (batch.layout.batch, batch.layout.time)
         wanted = {name: (value, new((*shape, *value.shape[1:]), value.dtype)) for name, value in rows.items()}
         y = new((*shape, *self._y.shape[1:]), self._y.dtype)
-        self._wanted = [(self._y, y), *wanted.values()]
+        self._hand_out.wanted = [(self._y, y), *wanted.values()]
         try:
             self.run(model, batch)
         finally:
-            self._wanted = []
+            self._hand_out.wanted = []
         values = {name: array if batch.inputs.batch else array[0] for name, (_, array) in wanted.items()}
         return y if batch.inputs.batch else y[0], values
-
-    def _hand_out(self, first: int, last: int) -> None:
-        """Put the rows of slices from `first` to `last`, which have just been computed, where they are wanted."""
-        layout = self._layout
-        for rows, array in self._wanted:
-            flat = array.reshape(-1, *rows.shape[1:])
-            if layout.lengths is not None:
-                begin, end = self._steps.bounds[first, 0], self._steps.bounds[last - 1, -1]
-                flat[layout.index[begin:end]] = rows[begin:end]
-            elif layout.batch == 1:
-                flat[...] = rows
-            else:
-                begin, end = (self._steps.sequences[[first, last]] * layout.time).tolist()
-                np.take(rows, layout.places[begin:end], axis=0, out=flat[begin:end], mode="clip")
 
     def _has_changed(self) -> bool:
         """Whether parameters may have changed since the last run; of many, to look is no quicker than to prepare."""
@@ -143,7 +158,7 @@ class BoundModel:
         """What a call brings beside x: lengths, first states, and what there is for each row."""
         self._batch = batch
         if batch.layout is not self._layout:
-            self._layout = batch.layout
+            self._layout = self._hand_out.layout = batch.layout
             bounds = batch.layout.pieces[0].bounds
             self._steps.bounds[:, : bounds.shape[1]] = bounds
             self._steps.bounds[:, bounds.shape[1] :] = bounds[:, -1:]
