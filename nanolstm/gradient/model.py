@@ -343,6 +343,7 @@ def _scored(batch: Batch, steps: Scored) -> Array | None:
     if steps == "last":
         ends = batch.inputs.lengths
         last = np.full(batch.inputs.batch, len(time)) if ends is None else ends
-        return np.equal(time, last[..., None] - 1)
+        mask: Array = time == last[..., None] - 1
+        return mask
     lengths = batch.inputs.lengths if batch.layout.lengths is not None else None
     return None if lengths is None else time < lengths[:, None]
