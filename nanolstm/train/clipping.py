@@ -16,11 +16,11 @@ from nanolstm.language.functions import Array
 def norm_of(vector: Array) -> float:
     """The Euclidean norm; infinite or NaN only if a number of the vector is."""
     with np.errstate(over="ignore", invalid="ignore"):
-        square = float(vector @ vector)
-        if not math.isfinite(square):  # a sum of squares may be beyond what the numbers themselves are not
-            largest = float(np.abs(vector).max())
-            return largest * math.sqrt(float(np.square(vector / largest, dtype=float).sum()))
-    return math.sqrt(square)
+        square = float(vector.dot(vector))
+        if math.isfinite(square):
+            return math.sqrt(square)
+        largest = float(np.abs(vector).max())  # the sum may be beyond what the numbers themselves are not
+        return largest * math.sqrt(float(np.square(vector / largest, dtype=float).sum()))
 
 
 @attrs.frozen

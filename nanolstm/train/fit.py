@@ -112,14 +112,14 @@ def fit(
     function, way, how = find_loss(loss), find_batching(batching), find_optimizer(optimizer)
     _check_steps(steps, way)
     whole = steps == "last" and not way.over_time
-    given, kept = examples(model, data, function, whole=whole), None
+    given, kept, size = examples(model, data, function, whole=whole), None, batch_size or 32
     if isinstance(validation, int | float):
-        given, kept = split(given, validation, way)
+        given, kept = split(given, validation, way, size)
     elif validation is not None:
-        kept = held(examples(model, validation, function, "validation", whole=whole), way)
+        kept = held(examples(model, validation, function, "validation", whole=whole), way, size)
     if how.full_batch:
         _check_full_batch(how, model, way, given.count, batch_size=batch_size, schedule=schedule, clip=clip)
-        way, batch_size = Ordered(), given.count
+        way, size = Ordered(), given.count
     plan = Plan(
         model=model,
         examples=given,
@@ -130,7 +130,7 @@ def fit(
         schedule=find_schedule(schedule),
         clip=find_clip(clip),
         batching=way,
-        batch_size=batch_size or 32,
+        batch_size=size,
         epochs=epochs,
         patience=patience,
         truncate=truncate,

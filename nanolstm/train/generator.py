@@ -13,8 +13,7 @@ from nanolstm.language.initialisers import RandomSource
 def state_of(rng: RandomSource) -> dict[str, Any]:
     """Where `rng` is: numbers, texts, lists and dicts."""
     state = rng.get_state(legacy=False) if isinstance(rng, np.random.RandomState) else rng.bit_generator.state
-    plain: dict[str, Any] = _plain(state)
-    return plain
+    return {"kind": type(rng).__name__, **_plain(state)}
 
 
 def set_state(rng: RandomSource, state: dict[str, Any]) -> None:
@@ -23,15 +22,14 @@ def set_state(rng: RandomSource, state: dict[str, Any]) -> None:
     Raises:
         InputError: it was of another kind.
     """
-    try:
-        if isinstance(rng, np.random.RandomState):
-            rng.set_state(state)
-        else:
-            rng.bit_generator.state = state
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"rng: the state is that of a {state.get('bit_generator')} generator, and rng is {rng!r} ({error})"
-        ) from None
+    own = state_of(rng)
+    if any(state.get(key) != own[key] for key in ("kind", "bit_generator")):
+        raise InputError(f"resume: rng was a {state.get('kind')} of {state.get('bit_generator')}, and is {rng!r}")
+    inner = {key: value for key, value in state.items() if key != "kind"}
+    if isinstance(rng, np.random.RandomState):
+        rng.set_state(inner)
+    else:
+        rng.bit_generator.state = inner
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from nanolstm.gradient.model import Scored
 from nanolstm.language.functions import Array
 from nanolstm.losses import Loss
 from nanolstm.train.batching import Ordered
-from nanolstm.train.examples import Examples
+from nanolstm.train.examples import Examples, Piece
 
 if TYPE_CHECKING:
     from nanolstm.sequence import Sequence
@@ -54,30 +54,31 @@ class Predictions:
 
 @attrs.frozen(eq=False)
 class Held:
-    """What a model is validated on: all steps of `examples` from `begin` on."""
+    """What a model is validated on: `pieces` of examples, their steps from `begin` on."""
 
     examples: Examples
-    batching: Ordered
+    pieces: list[Piece]
     begin: int = 0
 
-    def predictions(self, model: Sequence, size: int, steps: Scored) -> Predictions:
-        """What the model says, `size` sequences or windows at a time."""
+    def predictions(self, model: Sequence, steps: Scored) -> Predictions:
+        """What the model says."""
         found = Predictions(steps)
-        for piece in self.batching.in_order(self.examples, size):
+        for piece in self.pieces:
             x, target, more = self.examples.take(piece, last=steps == "last")
-            y = model(x, **more)
+            with np.errstate(over="ignore", invalid="ignore"):  # told by the scores
+                y = model(x, **more)
             if self.begin:
                 y, target = y[:, self.begin :], target[:, self.begin :]
             found.add(y, target, more.get("lengths"))
         return found
 
 
-def split(examples: Examples, share: float, batching: Ordered) -> tuple[Examples, Held]:
+def split(examples: Examples, share: float, batching: Ordered, size: int) -> tuple[Examples, Held]:
     """What is trained on, and the `share` at the end that is held back for validation.
 
     That is of the sequences; where the time steps are cut, or there is one sequence, it is of the time steps, and the
     model runs through those before, to be in the state in which it will be used. (Windows begin from the first state in
-    training, and so they do here.)
+    training, and so they do here.) Scores are taken of `size` sequences or windows at a time.
 
     Raises:
         InputError: `share` is none, or nothing is left on one side.
@@ -97,14 +98,13 @@ def split(examples: Examples, share: float, batching: Ordered) -> tuple[Examples
     if border < 1:
         raise InputError(f"validation={share}: of {count} {'time steps' if in_time else 'sequences'} nothing is left")
     if not in_time:
-        return examples.chosen(slice(border)), Held(examples.chosen(slice(border, None)), Ordered())
+        return examples.chosen(slice(border)), held(examples.chosen(slice(border, None)), batching, size)
     train = examples.cut(slice(border))
     if batching.over_time and not batching.carries:
-        return train, Held(examples.cut(slice(border, None)), batching)
-    return train, Held(examples, Ordered(), border)
+        return train, held(examples.cut(slice(border, None)), batching, size)
+    return train, Held(examples, list(Ordered().in_order(examples, size)), border)
 
 
-def held(examples: Examples, batching: Ordered) -> Held:
+def held(examples: Examples, batching: Ordered, size: int) -> Held:
     """Validation data that was given as such."""
-    windows = batching.over_time and not batching.carries
-    return Held(examples, batching if windows else Ordered())
+    return Held(examples, list(batching.in_order(examples, size)))

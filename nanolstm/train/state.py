@@ -41,6 +41,7 @@ def capture(training: Training) -> State:
         "epoch": training.epoch,
         "position": training.position,
         "steps": training.steps,
+        "loss": None if math.isnan(training.loss) else training.loss,
         "rate": None if math.isnan(training.rate) else training.rate,
         "epoch_norm": training.epoch_norm,
         "history": copy.deepcopy(training.history),
@@ -76,6 +77,7 @@ def put_back(training: Training, state: State) -> None:
         plan.schedule.restore(values["schedule"])
     for name in ("epoch", "position", "steps", "epoch_norm", "epoch_rng"):
         setattr(training, name, values[name])
+    training.loss = math.nan if values["loss"] is None else values["loss"]
     training.rate = math.nan if values["rate"] is None else values["rate"]
     training.history = copy.deepcopy(values["history"])
     training.timings = dict(values["timings"])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import attrs
 
@@ -66,8 +65,8 @@ class Best:
     vector: Array | None = None
 
 
-class _Ended(Exception):  # noqa: N818  (no error: an optimizer that goes its own way has to be left from inside)
-    """The training has ended in the middle of what an optimizer was doing."""
+class _Ended(Exception):  # noqa: N818  (no error: it only leads out of a step, and of an optimizer's own search)
+    """The training has ended in the middle of a step; `ending` says why."""
 
 
 class Training:
@@ -79,6 +78,8 @@ class Training:
         epoch: how many epochs have ended.
         epochs: how many there will be.
         position: how many steps of the present epoch are done.
+        loss: that of the last step, before its update.
+        rate: the learning rate of that step.
         steps: how many steps are done in all.
         best: the best epoch so far: `best.epoch`, `best.score`, `best.vector` (all parameters, in their order).
         plan: everything that was asked for.
@@ -99,12 +100,13 @@ class Training:
         self.epoch_norm = 0.0
         self._draws = plan.batching.draws(plan.examples, plan.batch_size)
         self.epoch_rng: dict[str, Any] | None = None
-        self.rate = math.nan
+        self.loss = self.rate = math.nan
         # An order that is the same in each epoch is laid out once: slices of the data, which take no room.
         self._fixed = None if self._draws else [(piece, self._batch(piece)) for piece in self._pieces()]
         self._options: dict[str, Any] = {"loss": plan.loss, "truncate": plan.truncate, "steps": plan.steps}
         if any(part.cell.anatomy.noises for part in plan.model.parts()):
             self._options["rng"] = plan.rng
+        self._observe = plan.schedule.observe if isinstance(plan.schedule, Watching) else None
         self.good = self.flat.vector.copy()
         self._progress: Progress | None = None
 
@@ -139,6 +141,8 @@ class Training:
             else:
                 while self.ending is None and self.epoch < self.epochs:
                     self._train_epoch()
+        except _Ended:
+            pass
         except KeyboardInterrupt:
             self.ending = ("interrupted", "it was interrupted")
         finally:
@@ -160,9 +164,8 @@ class Training:
         parts = self._fixed if self._fixed is not None else [(piece, None) for piece in self._pieces()]
         # One batch is all there is to score, and its loss is known.
         keep = len(parts) > 1 or bool(self.plan.metrics)
-        value = math.nan
         for piece, batch in parts[self.position :]:
-            value = self._step(batch or self._batch(piece), len(parts), fresh=piece.fresh, keep=keep)
+            self._step(batch or self._batch(piece), len(parts), fresh=piece.fresh, keep=keep)
             if self._progress is not None:
                 self._progress.step(self.epoch + self.position / len(parts))
             for method in self.plan.listeners.methods["step_end"]:
@@ -171,7 +174,7 @@ class Training:
                 self.timings["training"] += time.perf_counter() - began
                 return
         self.position, self.carried = 0, None
-        scores = {"loss": value}
+        scores = {"loss": self.loss}
         if keep:
             loss, *metrics = self.predictions.scores((self.plan.loss, *self.plan.metrics)).items()
             scores = {"loss": loss[1], **dict(metrics)}
@@ -195,8 +198,8 @@ class Training:
     def _batch(self, piece: Piece) -> Batch:
         return self.plan.examples.take(piece, last=self.plan.steps == "last")
 
-    def _step(self, batch: Batch, count: int, *, fresh: bool, keep: bool) -> float:
-        """One update; the loss before it."""
+    def _step(self, batch: Batch, count: int, *, fresh: bool, keep: bool) -> None:
+        """One update, of `count` in this epoch."""
         began = time.perf_counter() if self.steps == 0 else 0.0
         x, target, more = batch
         plan, flat = self.plan, self.flat
@@ -210,9 +213,7 @@ class Training:
                 self.predictions.add(run.y, target, more.get("lengths"))
         else:
             value, gradients = self.model.value_and_grad(x, target, **self._options, **more)
-        norm = self._gathered(value, gradients)
-        if self.ending is not None:
-            return value
+        self.loss, norm = value, self._gathered(value, gradients)
         optimizer = plan.optimizer
         optimizer.steps += 1
         factor = 1.0
@@ -228,34 +229,37 @@ class Training:
         self.steps += 1
         if began:
             self.timings["first_step"] = time.perf_counter() - began
-        return value
 
     def _gathered(self, value: float, gradients: dict[str, Array]) -> float:
         """Lay the gradient out and answer with its norm; where it or the loss is not finite, end."""
         flat = self.flat
         flat.gather(gradients)
         norm = norm_of(flat.gradient)
-        if math.isfinite(value) and math.isfinite(norm):
-            self.epoch_norm = max(self.epoch_norm, norm)
-            self.good[...] = flat.vector
-            return norm
-        bad = flat.not_finite(flat.gradient)
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            self._diverge(self._not_finite(value))
+        self.epoch_norm = max(self.epoch_norm, norm)
+        self.good[...] = flat.vector
+        return norm
+
+    def _not_finite(self, value: float) -> str:
+        """What is not finite, and where."""
+        bad = self.flat.not_finite(self.flat.gradient)
         where = f"in epoch {self.epoch + 1}, batch {self.position + 1}"
         if not math.isfinite(value):
             what = f"the loss is {value} {where}"
         else:
             what = f"the gradient is not finite {where} (the loss is {value:.6g})"
-        names = f"; by parameter: {', '.join(bad[:4])}{f' and {len(bad) - 4} more' if len(bad) > 4 else ''}" * bool(bad)
-        self._diverge(what + names)
-        return norm
+        more = f" and {len(bad) - 4} more" if len(bad) > 4 else ""
+        return what + (f"; by parameter: {', '.join(bad[:4])}{more}" if bad else "")
 
-    def _diverge(self, what: str) -> None:
+    def _diverge(self, what: str) -> NoReturn:
         kept = f"those of epoch {self.best.epoch}" if self.plan.held and self.best.epoch else "the last good ones"
         self.ending = (
             "diverged",
             f"{what}. The parameters are {kept}. Try a smaller learning rate, clip=1.0 for the norm of the gradient, "
             "or data scaled to about -1..1",
         )
+        raise _Ended
 
     def _end_epoch(self, scores: dict[str, float], began: float) -> None:
         """Score the epoch, keep the best, and see whether to go on."""
@@ -269,9 +273,7 @@ class Training:
         row["seconds"] = time.perf_counter() - began
         self.history.append(row)
         if not math.isfinite(score):
-            if self.ending is None:
-                self._diverge(f"the {'validation ' * (plan.held is not None)}loss after epoch {self.epoch} is {score}")
-            return
+            self._diverge(f"the {'validation ' * (plan.held is not None)}loss after epoch {self.epoch} is {score}")
         if score < self.best.score:
             vector = self.flat.vector.copy() if self.best.vector is None else self.best.vector
             vector[...] = self.flat.vector
@@ -282,8 +284,8 @@ class Training:
                 f"for {plan.patience} epochs no {'validation ' * (plan.held is not None)}loss was better than "
                 f"{self.best.score:.6g}, that of epoch {self.best.epoch}",
             )
-        if isinstance(plan.schedule, Watching):
-            plan.schedule.observe(score)
+        if self._observe is not None:
+            self._observe(score)
         if self._progress is not None:
             self._progress.epoch(row)
         plan.listeners.tell("epoch_end", self)
@@ -291,7 +293,7 @@ class Training:
     def _validation(self, held: Held) -> dict[str, float]:
         began = time.perf_counter()
         plan = self.plan
-        found = held.predictions(self.model, plan.batch_size, plan.steps)
+        found = held.predictions(self.model, plan.steps)
         loss, *metrics = found.scores((plan.loss, *plan.metrics), "validation_").items()
         self.timings["validation"] += time.perf_counter() - began
         return {"validation_loss": loss[1], **dict(metrics)}
@@ -308,8 +310,6 @@ class Training:
             flat.push()
             value, gradients = self.model.value_and_grad(x, target, **self._options, **more)
             self._gathered(value, gradients)
-            if self.ending is not None:
-                raise _Ended
             return value, flat.gradient.astype(float)
 
         def done(values: Array, value: float) -> bool:
@@ -319,7 +319,7 @@ class Training:
             self.timings["training"] += time.perf_counter() - began
             scores = {"loss": value}
             if plan.metrics:
-                found = Held(plan.examples, plan.batching).predictions(self.model, plan.batch_size, plan.steps)
+                found = Held(plan.examples, self._pieces()).predictions(self.model, plan.steps)
                 scores |= found.scores(plan.metrics)
             self._end_epoch(scores, began)
             if self._progress is not None:
@@ -327,10 +327,9 @@ class Training:
             began = time.perf_counter()
             return self.ending is not None
 
-        with contextlib.suppress(_Ended):
-            why = plan.optimizer.minimize(objective, flat.vector.astype(float), self.epochs, done)
-            if self.ending is None and self.epoch < self.epochs:
-                self.ending = ("converged", why)
+        why = plan.optimizer.minimize(objective, flat.vector.astype(float), self.epochs, done)
+        if self.ending is None and self.epoch < self.epochs:
+            self.ending = ("converged", why)
 
     def _ended(self) -> Run:
         """Put the best parameters back, and say how it was."""
