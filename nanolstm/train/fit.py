@@ -19,11 +19,12 @@ from nanolstm.train.examples import examples
 from nanolstm.train.flat import Flat
 from nanolstm.train.optimizer import Optimizer
 from nanolstm.train.optimizer import optimizer as find_optimizer
+from nanolstm.train.plan import Plan
 from nanolstm.train.run import Run
 from nanolstm.train.schedule import schedule as find_schedule
 from nanolstm.train.scoring import held, split
 from nanolstm.train.state import State
-from nanolstm.train.training import Plan, Training
+from nanolstm.train.training import Training
 
 
 def fit(
@@ -96,7 +97,9 @@ def fit(
 
     Returns:
         A [`Run`][nanolstm.Run]. The model has the parameters of the best epoch: that of the lowest validation loss, or
-        without validation data of the lowest loss. Ctrl-C ends a training early, and that is all it does.
+        without validation data of the lowest loss. (If one batch holds all data, a loss is that of the parameters
+        before the epoch's only step, and these are the ones that come back; if the last epoch is the best, its step
+        stays.) Ctrl-C ends a training early, and that is all it does.
 
     Raises:
         InputError: an argument that is none of the above.
@@ -110,7 +113,7 @@ def fit(
     for name, count in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience), ("truncate", truncate)):
         _check_count(name, count, none=name != "epochs")
     function, way, how = find_loss(loss), find_batching(batching), find_optimizer(optimizer)
-    _check_steps(steps, way)
+    _check_way(way, steps, model)
     whole = steps == "last" and not way.over_time
     given, kept, size = examples(model, data, function, whole=whole), None, batch_size or 32
     if isinstance(validation, int | float):
@@ -151,11 +154,15 @@ def _check_count(name: str, value: Any, *, none: bool) -> None:
     raise InputError(f"{name}={value!r}: expected a number from 1 on{', or None' if none else ''}")
 
 
-def _check_steps(steps: Any, way: Ordered) -> None:
+def _check_way(way: Ordered, steps: Any, model: Sequence) -> None:
     if steps not in ("all", "last"):
         raise InputError(f"steps={steps!r}: expected 'all', or 'last' for one target for each sequence")
     if steps == "last" and way.carries:
         raise InputError("steps='last' goes with whole sequences or windows, and not with stateful pieces of a series")
+    if way.carries and model.bidirectional:
+        raise InputError(
+            "a bidirectional model reads a series from its end too: it cannot be trained in stateful pieces"
+        )
 
 
 def _check_full_batch(how: Optimizer, model: Sequence, way: Ordered, count: int, **given: Any) -> None:

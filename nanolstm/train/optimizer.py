@@ -80,7 +80,16 @@ class Optimizer:
         return {name: array.copy() for name, array in self.arrays.items()}
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Go on from what `state` answered with."""
+        """Go on from what `state` answered with.
+
+        Raises:
+            InputError: it keeps other arrays.
+        """
+        if arrays.keys() != self.arrays.keys():
+            raise InputError(
+                f"resume: the optimizer kept {', '.join(arrays) or 'nothing'}, and {self!r} keeps "
+                f"{', '.join(self.arrays) or 'nothing'}"
+            )
         for name, array in arrays.items():
             self.arrays[name][...] = array
 

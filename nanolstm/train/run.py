@@ -22,7 +22,7 @@ class Run:
     """A training that has ended; `print(run)` says how.
 
     Attributes:
-        model: what was trained, with the parameters of the best epoch.
+        model: what was trained, with the parameters of the best epoch, as [`fit`][nanolstm.fit] says.
         history: one row for each epoch, indexed by its number from 1 on: `loss`, each metric, with validation data
             `validation_loss` and each `validation_<metric>`, `lr` (at the epoch's last step), `gradient_norm` (the
             largest of the epoch's steps, before clipping), `seconds`.

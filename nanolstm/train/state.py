@@ -44,6 +44,7 @@ def capture(training: Training) -> State:
         "loss": None if math.isnan(training.loss) else training.loss,
         "rate": None if math.isnan(training.rate) else training.rate,
         "epoch_norm": training.epoch_norm,
+        "exact": training.exact,
         "history": copy.deepcopy(training.history),
         "best": {"epoch": best.epoch, "score": best.score} if best.epoch else None,
         "timings": dict(training.timings),
@@ -75,7 +76,7 @@ def put_back(training: Training, state: State) -> None:
     plan.optimizer.steps = values["optimizer_steps"]
     if isinstance(plan.schedule, Watching):
         plan.schedule.restore(values["schedule"])
-    for name in ("epoch", "position", "steps", "epoch_norm", "epoch_rng"):
+    for name in ("epoch", "position", "steps", "epoch_norm", "epoch_rng", "exact"):
         setattr(training, name, values[name])
     training.loss = math.nan if values["loss"] is None else values["loss"]
     training.rate = math.nan if values["rate"] is None else values["rate"]

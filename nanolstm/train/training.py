@@ -4,56 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
 from nanolstm.errors import DivergedError
-from nanolstm.gradient.model import Scored
 from nanolstm.language.functions import Array
-from nanolstm.language.initialisers import RandomSource
-from nanolstm.losses import Loss
-from nanolstm.train.batching import Ordered
-from nanolstm.train.callbacks import Listeners
-from nanolstm.train.clipping import Clip, norm_of
-from nanolstm.train.examples import Examples, Piece
+from nanolstm.train.clipping import norm_of
+from nanolstm.train.examples import Piece
 from nanolstm.train.flat import Flat
 from nanolstm.train.generator import set_state, state_of
-from nanolstm.train.optimizer import Optimizer
+from nanolstm.train.plan import Plan
 from nanolstm.train.progress import Progress, progress
 from nanolstm.train.run import Ending, Run
 from nanolstm.train.schedule import Watching
 from nanolstm.train.scoring import Held, Predictions
 from nanolstm.train.state import State, capture, put_back
 
-if TYPE_CHECKING:
-    from nanolstm.sequence import Sequence
-
 Batch: TypeAlias = tuple[Array, Array, dict[str, Any]]
 """x, target, and whatever else comes with them."""
-
-
-@attrs.frozen(eq=False, kw_only=True)
-class Plan:
-    """What a training is asked to do, checked; see [`fit`][nanolstm.fit]."""
-
-    model: Sequence
-    examples: Examples
-    held: Held | None
-    loss: Loss
-    metrics: tuple[Loss, ...]
-    optimizer: Optimizer
-    schedule: Any
-    clip: Clip | None
-    batching: Ordered
-    batch_size: int
-    epochs: int
-    patience: int | None
-    truncate: int | None
-    steps: Scored
-    rng: RandomSource
-    progress: bool
-    listeners: Listeners
 
 
 @attrs.define(eq=False)
@@ -108,6 +77,7 @@ class Training:
             self._options["rng"] = plan.rng
         self._observe = plan.schedule.observe if isinstance(plan.schedule, Watching) else None
         self.good = self.flat.vector.copy()
+        self.exact = False
         self._progress: Progress | None = None
 
     def stop(self, why: str) -> None:
@@ -149,7 +119,7 @@ class Training:
             self.timings["total"] += time.perf_counter() - began
             if self._progress is not None:
                 self._progress.close()
-        run = self._ended()
+        run = self._finished()
         self.plan.listeners.tell_end(self, run)
         if run.stopped == "diverged":
             error = DivergedError(run.why)
@@ -180,7 +150,9 @@ class Training:
             scores = {"loss": loss[1], **dict(metrics)}
             self.predictions = Predictions(self.plan.steps)
         self.timings["training"] += time.perf_counter() - began
-        self._end_epoch(scores, began)
+        # The loss of one batch is exactly that of the parameters before the step.
+        self.exact = len(parts) == 1 and self.plan.held is None
+        self._end_epoch(scores, self.good if self.exact else self.flat.vector, began)
 
     def _pieces(self) -> list[Piece]:
         """The steps of the epoch that begins, or of that in whose middle the training goes on."""
@@ -205,12 +177,9 @@ class Training:
         plan, flat = self.plan, self.flat
         if not fresh and self.carried is not None:
             more = {**more, "initial": self.carried}
+        run = None
         if keep or plan.batching.carries:
             value, gradients, run = self.model.value_grad_and_run(x, target, **self._options, **more)
-            if plan.batching.carries:
-                self.carried = dict(run.state)
-            if keep:
-                self.predictions.add(run.y, target, more.get("lengths"))
         else:
             value, gradients = self.model.value_and_grad(x, target, **self._options, **more)
         self.loss, norm = value, self._gathered(value, gradients)
@@ -225,6 +194,10 @@ class Training:
         optimizer.update(flat.vector, flat.gradient, self.rate)
         flat.project()
         flat.push()
+        if run is not None:
+            self.carried = dict(run.state) if plan.batching.carries else None
+            if keep:
+                self.predictions.add(run.y, target, more.get("lengths"))
         self.position += 1
         self.steps += 1
         if began:
@@ -261,8 +234,8 @@ class Training:
         )
         raise _Ended
 
-    def _end_epoch(self, scores: dict[str, float], began: float) -> None:
-        """Score the epoch, keep the best, and see whether to go on."""
+    def _end_epoch(self, scores: dict[str, float], parameters: Array, began: float) -> None:
+        """Score the epoch and the parameters that it stands for, keep the best, and see whether to go on."""
         plan = self.plan
         self.epoch += 1
         row: dict[str, float] = {"epoch": self.epoch, **scores}
@@ -273,16 +246,16 @@ class Training:
         row["seconds"] = time.perf_counter() - began
         self.history.append(row)
         if not math.isfinite(score):
-            self._diverge(f"the {'validation ' * (plan.held is not None)}loss after epoch {self.epoch} is {score}")
+            self._diverge(f"the {plan.watched} after epoch {self.epoch} is {score}")
         if score < self.best.score:
-            vector = self.flat.vector.copy() if self.best.vector is None else self.best.vector
-            vector[...] = self.flat.vector
+            vector = self.best.vector if self.best.vector is not None else parameters.copy()
+            vector[...] = parameters
             self.best = Best(self.epoch, score, vector)
         elif plan.patience is not None and self.epoch - self.best.epoch >= plan.patience and self.ending is None:
             self.ending = (
                 "patience",
-                f"for {plan.patience} epochs no {'validation ' * (plan.held is not None)}loss was better than "
-                f"{self.best.score:.6g}, that of epoch {self.best.epoch}",
+                f"for {plan.patience} epochs no {plan.watched} was better than {self.best.score:.6g}, that of epoch "
+                f"{self.best.epoch}",
             )
         if self._observe is not None:
             self._observe(score)
@@ -321,7 +294,7 @@ class Training:
             if plan.metrics:
                 found = Held(plan.examples, self._pieces()).predictions(self.model, plan.steps)
                 scores |= found.scores(plan.metrics)
-            self._end_epoch(scores, began)
+            self._end_epoch(scores, flat.vector, began)
             if self._progress is not None:
                 self._progress.step(self.epoch)
             began = time.perf_counter()
@@ -331,7 +304,7 @@ class Training:
         if self.ending is None and self.epoch < self.epochs:
             self.ending = ("converged", why)
 
-    def _ended(self) -> Run:
+    def _finished(self) -> Run:
         """Put the best parameters back, and say how it was."""
         import pandas as pd
 
@@ -339,7 +312,8 @@ class Training:
         # What was not validated is only known to be good while the next loss was finite.
         if stopped == "diverged" and (self.plan.held is None or self.best.vector is None):
             self.flat.vector[...] = self.good
-        elif self.best.vector is not None:
+        elif self.best.vector is not None and not (self.exact and self.best.epoch == self.epoch):
+            # Where it has been going down to the end, the last step has no loss of its own yet, and stays.
             self.flat.vector[...] = self.best.vector
         self.flat.push()
         return Run(

@@ -166,6 +166,11 @@ def test_stateful_training_carries_the_state_and_no_gradient(make, sums):
         np.testing.assert_allclose(model.parameters[name], view, rtol=1e-12)
 
 
+def test_a_model_of_both_directions_cannot_be_trained_in_stateful_pieces(make, sums):
+    with pytest.raises(InputError, match="bidirectional model reads a series from its end"):
+        nl.fit(make(bidirectional=True), sums, batching="stateful(length=4)")
+
+
 def test_truncation_is_that_of_value_and_grad(make, sums):
     model, twin = make(), make()
     nl.fit(model, sums, optimizer="sgd(lr=0.1)", epochs=1, truncate=3)

@@ -98,20 +98,29 @@ def test_scores_of_an_epoch_are_those_of_all_its_predictions(make, sums):
 
 
 def test_without_validation_the_best_epoch_is_that_of_the_lowest_loss(make, sums):
+    # It goes down, and then, with a rate that is too high, up. Of one batch a loss is that of the parameters before.
+    options = {"schedule": lambda done, epochs: 1.0 if done < 6 else 12.0, "epochs": 12, "optimizer": "sgd(lr=0.05)"}
+    model = make()
+    run = nl.fit(model, sums, **options)
+    assert 1 < run.best_epoch < 12
+    assert run.best_score == run.history["loss"].min() == model.value_and_grad(*sums, loss="mse")[0]
+
+
+def test_of_several_batches_the_best_epochs_last_parameters_come_back(make, sums, flat):
     model, kept = make(), []
-    run = nl.fit(
-        model,
-        sums,
-        optimizer="sgd(lr=0.05)",
-        schedule=lambda done, epochs: 1.0 if done < 6 else 12.0,
-        epochs=12,
-        callbacks=lambda training: kept.append(training.flat.vector.copy()),
-    )
-    assert 1 < run.best_epoch < 12  # it goes down, and then past the minimum
-    assert run.best_score == run.history["loss"].min()
-    np.testing.assert_array_equal(
-        np.concatenate([v.ravel() for v in model.parameters.values()]), kept[run.best_epoch - 1]
-    )
+    options = {"schedule": lambda done, epochs: 1.0 if done < 6 else 4.0, "epochs": 8, "optimizer": "sgd(lr=0.05)"}
+    run = nl.fit(model, sums, batch_size=8, rng=0, callbacks=lambda training: kept.append(flat(model)), **options)
+    assert run.best_epoch == run.history["loss"].idxmin() < 8
+    np.testing.assert_array_equal(flat(model), kept[run.best_epoch - 1])
+
+
+def test_the_last_step_of_a_loss_that_still_falls_stays(make, sums, flat):
+    model, twin = make(), make()
+    run = nl.fit(model, sums, optimizer="sgd(lr=0.01)", epochs=1)
+    value, grads = twin.value_and_grad(*sums, loss="mse")
+    assert (run.best_epoch, run.best_score) == (1, value)
+    for name, gradient in grads.items():
+        np.testing.assert_allclose(model.parameters[name], twin.parameters[name] - 0.01 * gradient, rtol=1e-13)
 
 
 def test_patience_ends_a_training_that_becomes_no_better(make, sums):

@@ -100,6 +100,12 @@ def test_a_training_that_is_over_is_continued_with_more_epochs(make, sums):
     equal(ended(other, nl.fit(other, sums, epochs=4, resume=kept.states[-1], **options)), whole)
 
 
+def test_a_training_that_is_over_stays_what_it_is(make, sums):
+    model, kept, other = make(), Kept(), make(rng=99)
+    whole = ended(model, nl.fit(model, sums, epochs=3, callbacks=kept))
+    equal(ended(other, nl.fit(other, sums, epochs=3, resume=kept.states[-1])), whole)
+
+
 def test_an_interrupted_training_goes_on_from_its_last_step(make, sums):
     model, other, kept = make(), make(), Kept()
     options = {"batch_size": 7, "epochs": 3, "rng": 5}
@@ -122,6 +128,7 @@ def test_an_interrupted_training_goes_on_from_its_last_step(make, sums):
             r"the state is that of a model with the parameters .*rate \(3,\).*; this one has 0\.rate \(3,\)",
         ),
         ({"optimizer": "sgd"}, "that of the optimizer Adam, and this is SGD"),
+        ({"schedule": "plateau"}, "the state of schedule plateau is None; it was another schedule"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(make, sums, options, text):
@@ -131,3 +138,10 @@ def test_a_state_that_does_not_fit_is_refused(make, sums, options, text):
     rest = {name: value for name, value in options.items() if name != "cells"}
     with pytest.raises(InputError, match=text):
         nl.fit(model, sums, resume=kept.states[0], **rest)
+
+
+def test_an_optimizer_that_keeps_something_else_is_refused(make, sums):
+    kept = Kept()
+    nl.fit(make(), sums, optimizer="sgd", epochs=1, callbacks=kept)
+    with pytest.raises(InputError, match=r"resume: the optimizer kept nothing, and SGD\(.*\) keeps velocity"):
+        nl.fit(make(), sums, optimizer="sgd(momentum=0.9)", resume=kept.states[0])
