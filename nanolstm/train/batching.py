@@ -38,9 +38,8 @@ class Ordered:
 
     def in_order(self, examples: Examples, size: int) -> Iterator[Piece]:
         """All pieces in an order that is always the same, for scores."""
-        ends = examples.ends
         for rows in _slices(examples.count, size):
-            yield Piece(rows, 0, int(ends[rows].max()))
+            yield Piece(rows, 0, examples.longest(rows))
 
 
 @attrs.frozen
@@ -162,6 +161,5 @@ def _slices(count: int, size: int) -> Iterator[slice]:
 
 
 def _of(examples: Examples, order: Array, size: int) -> list[Piece]:
-    ends = examples.ends
     batches = [order[some] for some in _slices(len(order), size)]
-    return [Piece(rows, 0, int(ends[rows].max())) for rows in batches]
+    return [Piece(rows, 0, examples.longest(rows)) for rows in batches]

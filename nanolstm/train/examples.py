@@ -72,6 +72,10 @@ class Examples:
         """How long each is."""
         return np.full(self.count, self.time) if self.lengths is None else self.lengths
 
+    def longest(self, rows: Array | slice) -> int:
+        """How many steps the longest of some sequences has."""
+        return self.time if self.lengths is None else int(self.lengths[rows].max())
+
     def chosen(self, rows: slice) -> Examples:
         """Some of the sequences."""
         return self._map(lambda array: array[rows], lambda array: array[rows])

@@ -33,6 +33,7 @@ class LBFGS(Optimizer):
     """
 
     full_batch: ClassVar[bool] = True
+    lr: float = attrs.field(init=False, default=1.0, repr=False)
     memory: int = attrs.field(default=10, validator=count)
     ftol: float = attrs.field(default=1e-12, validator=between(0.0))
     gtol: float = attrs.field(default=1e-8, validator=between(0.0))

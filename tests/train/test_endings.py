@@ -1,5 +1,7 @@
 """How a training ends: as asked, by Ctrl-C, and by numbers that are not finite."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ class At:
 
 
 def interrupt(training):
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def test_a_loss_that_is_not_finite_ends_it_at_once_with_the_last_good_parameters(make, sums, flat):

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 import nanolstm as nl
-from nanolstm.errors import InputError
+from nanolstm.errors import InputError, UnknownNameError
 
 
 def scipys(model, x, target, **options):
@@ -80,6 +80,11 @@ def test_sequences_of_unequal_length_are_one_batch(make, sums):
 def test_what_has_no_meaning_for_it_is_refused(make, sums, options, text):
     with pytest.raises(InputError, match=text):
         nl.fit(make(), sums, **{"optimizer": "lbfgs", **options})
+
+
+def test_it_has_no_learning_rate(make, sums):
+    with pytest.raises(UnknownNameError, match="optimizer 'lbfgs' has no parameter 'lr'"):
+        nl.fit(make(), sums, optimizer="lbfgs(lr=0.1)")
 
 
 def test_parameters_that_are_projected_need_another_optimizer(leaky, sums):
