@@ -8,8 +8,8 @@ from typing import Any
 from nanolstm.errors import InputError
 from nanolstm.gradient.model import Scored
 from nanolstm.language.initialisers import RandomSource, random_source
+from nanolstm.losses import Loss, metric
 from nanolstm.losses import loss as find_loss
-from nanolstm.losses import metric
 from nanolstm.sequence import Sequence
 from nanolstm.train.batching import Ordered
 from nanolstm.train.batching import batching as find_batching
@@ -128,7 +128,7 @@ def fit(
         examples=given,
         held=kept,
         loss=function,
-        metrics=tuple(metric(one) for one in (metrics if isinstance(metrics, list | tuple) else [metrics])),
+        metrics=_metrics(metrics),
         optimizer=how,
         schedule=find_schedule(schedule),
         clip=find_clip(clip),
@@ -163,6 +163,17 @@ def _check_way(way: Ordered, steps: Any, model: Sequence) -> None:
         raise InputError(
             "a bidirectional model reads a series from its end too: it cannot be trained in stateful pieces"
         )
+
+
+def _metrics(given: Any) -> tuple[Loss, ...]:
+    found = tuple(metric(one) for one in (given if isinstance(given, list | tuple) else [given]))
+    names = ["epoch", "loss", "lr", "gradient_norm", "seconds", *map(str, found)]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"metrics: two columns of the history would be called {name!r}; give each function a name of its own"
+            )
+    return found
 
 
 def _check_full_batch(how: Optimizer, model: Sequence, way: Ordered, count: int, **given: Any) -> None:

@@ -44,12 +44,14 @@ class Predictions:
         """All of them."""
         return np.concatenate(self.predicted), np.concatenate(self.targets)
 
-    def scores(self, measures: Iterable[Loss], prefix: str = "") -> dict[str, float]:
-        """Each measure of all predictions, by its name."""
+    def scores(self, loss: Loss | None, metrics: Iterable[Loss], prefix: str = "") -> dict[str, float]:
+        """The loss of all predictions, as "loss", and each metric by its name."""
         predicted, targets = self.joined()
+        measures = {"loss": loss} if loss is not None else {}
+        measures |= {str(metric): metric for metric in metrics}
         # Once numbers have run away, what is measured of them overflows: that is told by the number, not by a warning.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return {f"{prefix}{measure}": measure(predicted, targets) for measure in measures}
+            return {f"{prefix}{name}": measure(predicted, targets) for name, measure in measures.items()}
 
 
 @attrs.frozen(eq=False)

@@ -146,8 +146,7 @@ class Training:
         self.position, self.carried = 0, None
         scores = {"loss": self.loss}
         if keep:
-            loss, *metrics = self.predictions.scores((self.plan.loss, *self.plan.metrics)).items()
-            scores = {"loss": loss[1], **dict(metrics)}
+            scores = self.predictions.scores(self.plan.loss, self.plan.metrics)
             self.predictions = Predictions(self.plan.steps)
         self.timings["training"] += time.perf_counter() - began
         # The loss of one batch is exactly that of the parameters before the step.
@@ -267,9 +266,9 @@ class Training:
         began = time.perf_counter()
         plan = self.plan
         found = held.predictions(self.model, plan.steps)
-        loss, *metrics = found.scores((plan.loss, *plan.metrics), "validation_").items()
+        scores = found.scores(plan.loss, plan.metrics, "validation_")
         self.timings["validation"] += time.perf_counter() - began
-        return {"validation_loss": loss[1], **dict(metrics)}
+        return scores
 
     def _minimize(self) -> None:
         """Hand everything to an optimizer that goes its own way; what it calls an iteration is an epoch."""
@@ -293,7 +292,7 @@ class Training:
             scores = {"loss": value}
             if plan.metrics:
                 found = Held(plan.examples, self._pieces()).predictions(self.model, plan.steps)
-                scores |= found.scores(plan.metrics)
+                scores |= found.scores(None, plan.metrics)
             self._end_epoch(scores, flat.vector, began)
             if self._progress is not None:
                 self._progress.step(self.epoch)

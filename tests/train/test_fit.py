@@ -97,6 +97,12 @@ def test_scores_of_an_epoch_are_those_of_all_its_predictions(make, sums):
         assert row[f"{prefix}<lambda>"] == pytest.approx(np.abs(target[rows] - y[rows]).max(), rel=1e-12)
 
 
+def test_the_loss_can_be_a_metric_too(make, sums):
+    run = nl.fit(make(), sums, epochs=2, batch_size=10, validation=0.25, metrics=["mse"], rng=0)
+    np.testing.assert_array_equal(run.history["mse"], run.history["loss"])
+    np.testing.assert_array_equal(run.history["validation_mse"], run.history["validation_loss"])
+
+
 def test_without_validation_the_best_epoch_is_that_of_the_lowest_loss(make, sums):
     # It goes down, and then, with a rate that is too high, up. Of one batch a loss is that of the parameters before.
     options = {"schedule": lambda done, epochs: 1.0 if done < 6 else 12.0, "epochs": 12, "optimizer": "sgd(lr=0.05)"}
@@ -205,6 +211,7 @@ def test_masks_are_drawn_in_training_and_are_their_mean_in_validation(make, sums
         ({"batching": "windows(length=0)"}, InputError, "length is 0; expected a number of time steps"),
         ({"batching": 3}, InputError, "batching=3"),
         ({"metrics": "acuracy"}, UnknownNameError, "no metric 'acuracy'; did you mean 'accuracy'?"),
+        ({"metrics": [lambda p, t: 0.0, lambda p, t: 1.0]}, InputError, "two columns .* would be called '<lambda>'"),
         ({"callbacks": [3]}, InputError, "callbacks: 3 is none"),
         ({"callbacks": "target"}, InputError, r"target\(below=0.01\)"),
         ({"validation": 1.5}, InputError, "validation=1.5: expected a share between 0 and 1"),
