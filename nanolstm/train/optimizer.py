@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -95,7 +96,7 @@ class Optimizer:
 
 
 def optimizer(given: Any) -> Optimizer:
-    """The optimizer that `name` or `name(key=value)` asks for; one that is made already is itself.
+    """The optimizer that `name` or `name(key=value)` asks for; of one that is made already, a copy for this training.
 
     Raises:
         InputError: anything else.
@@ -107,4 +108,4 @@ def optimizer(given: Any) -> Optimizer:
             f"optimizer={given!r}: expected a name, such as 'adam' or 'sgd(lr=0.1, momentum=0.9)', or an object of a "
             "subclass of nanolstm.Optimizer"
         )
-    return made
+    return copy.deepcopy(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Protocol, runtime_checkable
 
 from nanolstm import plugins
@@ -28,6 +29,8 @@ class Watching(Protocol):
 def schedule(given: Any) -> Any:
     """The schedule that `name` or `name(key=value)` asks for, or a function of (epochs done, epochs) as one.
 
+    One that remembers is copied, so that it can be given to several trainings.
+
     Raises:
         InputError: anything else.
         UnknownNameError: no plugin registered it.
@@ -38,4 +41,4 @@ def schedule(given: Any) -> Any:
             f"schedule={given!r}: expected a name, such as 'cosine(warmup=5)', or a function of (epochs done, epochs "
             "in all) that answers with a factor of the learning rate"
         )
-    return made
+    return copy.deepcopy(made) if isinstance(made, Watching) else made

@@ -1,5 +1,7 @@
 """What a training does with parameters, scores and time."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
@@ -170,6 +172,27 @@ def test_the_same_rng_gives_the_same_bits(make, sums, seed, flat):
     other = make(kind=Noisy)
     nl.fit(other, sums, epochs=3, batch_size=5, rng=77)
     assert not np.array_equal(flat(other), found[0][0])
+
+
+def test_trainings_at_the_same_time_do_not_meet(make, sums, flat):
+    from nanolstm_training.optimizers import Adam
+    from nanolstm_training.schedules import Plateau
+
+    options = {"optimizer": Adam(lr=0.05), "schedule": Plateau(patience=1), "epochs": 30, "batch_size": 5, "rng": 3}
+
+    def trained(model):
+        nl.fit(model, sums, **options)
+        return flat(model)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(trained, [make() for _ in range(8)]))
+    for other in found:
+        np.testing.assert_array_equal(other, trained(make()))
+    assert (options["optimizer"].steps, options["optimizer"].arrays, options["schedule"]) == (
+        0,
+        {},
+        Plateau(patience=1),
+    )
 
 
 def test_masks_are_drawn_in_training_and_are_their_mean_in_validation(make, sums):
