@@ -71,6 +71,31 @@ def test_the_run_of_a_gradient_is_that_of_a_call(model, lengths):
         np.testing.assert_array_equal(grads[name], expected_grads[name])
 
 
+@pytest.mark.parametrize("lengths", [None, [6, 2, 5, 1]])
+def test_derivatives_along_a_direction_are_of_the_last_steps_too(model, lengths):
+    options = {"loss": "mse", "steps": "last", "lengths": lengths}
+    draws = np.random.default_rng(1)
+    direction = {name: draws.standard_normal(view.shape) for name, view in model.parameters.items()}
+    value, along = model.jvp(X, direction, TARGET, **options)
+    expected, grads = model.value_and_grad(X, TARGET, **options)
+    assert value == pytest.approx(expected, rel=1e-12)
+    assert along == pytest.approx(sum(np.sum(grads[name] * direction[name]) for name in grads), rel=1e-10)
+
+    product = model.hvp(X, TARGET, direction, **options)
+    step, sides = 1e-6, []
+    for sign in (1, -1):
+        for name, view in model.parameters.items():
+            view += sign * step * direction[name]
+        sides.append(model.value_and_grad(X, TARGET, **options)[1])
+        for name, view in model.parameters.items():
+            view -= sign * step * direction[name]
+    largest = max(np.abs(value).max() for value in product.values())
+    for name, value in product.items():
+        np.testing.assert_allclose(
+            value, (sides[0][name] - sides[1][name]) / (2 * step), rtol=0, atol=1e-7 * largest, err_msg=name
+        )
+
+
 def test_an_unknown_choice_of_steps_is_refused(model):
     with pytest.raises(InputError, match="steps='first': expected 'all', or 'last'"):
         model.value_and_grad(X, TARGET, steps="first")
