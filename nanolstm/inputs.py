@@ -20,7 +20,7 @@ class Inputs:
 
     Attributes:
         x: (T, *batch, M).
-        feeds: by name, (T, *batch, size).
+        feeds: by name, (T, *batch, size); like x, anything beyond a sequence's length.
         lengths: (B,) or None.
         valid: (T, B) bool, False beyond a sequence's length; None where all is valid.
         resets: (T, *batch) bool or None.
@@ -31,6 +31,15 @@ class Inputs:
     lengths: Array | None
     valid: Array | None
     resets: Array | None
+
+    @property
+    def cleared(self) -> Inputs:
+        """The same, with 0 beyond each sequence's length."""
+        if self.valid is None:
+            return self
+        return attrs.evolve(
+            self, x=_where(self.valid, self.x), feeds={name: _where(self.valid, v) for name, v in self.feeds.items()}
+        )
 
     @property
     def batch(self) -> tuple[int, ...]:
@@ -139,10 +148,11 @@ def _time_first(array: Array, batched: bool) -> Array:
 
 
 def _finite(array: Array, name: str, valid: Array | None) -> Array:
-    """`array` (T, *batch, size) itself if all that is valid is finite; padding may hold anything and becomes 0."""
-    if valid is not None:
-        array = np.where(valid[..., None], array, np.zeros((), array.dtype))
-    bad = ~np.isfinite(array)
+    """`array` (T, *batch, size) itself if all that is valid is finite; padding may hold anything."""
+    finite = np.isfinite(array)
+    if finite.all():
+        return array
+    bad = ~finite if valid is None else ~finite & valid[..., None]
     if bad.any():
         t, *example, feature = (int(i) for i in np.argwhere(bad)[0])
         where = ", ".join([*(f"example {b}" for b in example), f"time step {t}", f"feature {feature}"])
@@ -153,6 +163,10 @@ def _finite(array: Array, name: str, valid: Array | None) -> Array:
             f"{name} has {what} at {where} ({bad.sum()} of {array.size} values are not finite); fill or drop them first"
         )
     return array
+
+
+def _where(valid: Array, array: Array) -> Array:
+    return np.where(valid[..., None], array, np.zeros((), array.dtype))
 
 
 def _lengths(lengths: Any, batch: tuple[int, ...], time: int) -> Array | None:

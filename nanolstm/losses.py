@@ -76,18 +76,37 @@ class Loss:
 
     def entries(self, prediction: Any, target: Any, *, lengths: Any = None) -> tuple[Array, Array]:
         """The valid entries, (n, N) and (n, N / columns), as the function is given them; errors as for calling."""
-        if isinstance(target, np.ma.MaskedArray):
-            raise InputError(f"loss {self}: the target is a masked array, whose mask would be lost; fill it first")
         try:
-            predicted, true = np.asarray(prediction), np.asarray(target)
+            predicted = np.asarray(prediction)
         except ValueError as error:
-            raise InputError(f"loss {self}: the target is no array: {error}; pad it, and give lengths=") from None
+            raise InputError(f"loss {self}: the prediction is no array: {error}") from None
         if predicted.ndim not in (2, 3) or predicted.dtype.kind != "f":
             raise InputError(
                 f"loss {self}: the prediction has shape {predicted.shape} and dtype {predicted.dtype}; expected (n, N) "
                 "or (B, T, N) floats"
             )
-        shape, width = predicted.shape[:-1], predicted.shape[-1]
+        true = self.aligned(predicted.shape, predicted.dtype, target, lengths=lengths)
+        if lengths is None:
+            predicted, true = predicted.reshape(-1, predicted.shape[-1]), true.reshape(-1, true.shape[-1])
+        else:
+            valid = self._valid(predicted.shape, lengths)
+            predicted, true = predicted[valid], true[valid]
+        if len(predicted) == 0:
+            raise InputError(f"loss {self}: there is no valid entry; prediction {np.shape(prediction)}")
+        return predicted, true
+
+    def aligned(self, prediction: tuple[int, ...], dtype: np.dtype[Any], target: Any, *, lengths: Any = None) -> Array:
+        """The target as the function is given it, beside a prediction of this shape, (n, N) or (B, T, N), and dtype.
+
+        What lies beyond the lengths is whatever it was. Errors as for calling.
+        """
+        if isinstance(target, np.ma.MaskedArray):
+            raise InputError(f"loss {self}: the target is a masked array, whose mask would be lost; fill it first")
+        try:
+            true = np.asarray(target)
+        except ValueError as error:
+            raise InputError(f"loss {self}: the target is no array: {error}; pad it, and give lengths=") from None
+        shape, width = prediction[:-1], prediction[-1]
         if width % self.columns:
             raise InputError(
                 f"loss {self} takes {self.columns} columns of prediction for each of the target; the prediction "
@@ -95,33 +114,26 @@ class Loss:
             )
         if self.classes and width == 1:
             raise InputError(f"loss {self} takes a column for each class; the prediction has one, which is for bce")
-        valid = None if lengths is None else self._valid(predicted, lengths)
+        valid = None if lengths is None else self._valid(prediction, lengths)
         if self.classes and true.shape == shape and true.dtype.kind in "iu":
-            true = self._one_hot(true if valid is None else np.where(valid, true, 0), width, predicted.dtype)
+            true = self._one_hot(true if valid is None else np.where(valid, true, 0), width, dtype)
         wanted = (*shape, width // self.columns)
         if true.shape == shape and wanted[-1] == 1:
             true = true[..., None]
         if true.shape != wanted or true.dtype.kind not in "biuf":
             raise InputError(
-                f"loss {self}: prediction {predicted.shape} goes with a target of shape {wanted}"
+                f"loss {self}: prediction {prediction} goes with a target of shape {wanted}"
                 + (f" or integer classes {shape}" if self.classes else f" or {shape}" if wanted[-1] == 1 else "")
                 + f"; it has shape {true.shape} and dtype {true.dtype}. A target is never broadcast"
             )
-        true = true.astype(predicted.dtype, copy=False)
-        if valid is None:
-            predicted, true = predicted.reshape(-1, width), true.reshape(-1, wanted[-1])
-        else:
-            predicted, true = predicted[valid], true[valid]
-        if len(predicted) == 0:
-            raise InputError(f"loss {self}: there is no valid entry; prediction {np.shape(prediction)}")
-        return predicted, true
+        return true.astype(dtype, copy=False)
 
-    def _valid(self, predicted: Array, lengths: Any) -> Array:
-        """Which steps of the prediction count, without its last axis."""
-        shape = predicted.shape[:-1]
+    def _valid(self, prediction: tuple[int, ...], lengths: Any) -> Array:
+        """Which steps of a prediction of this shape count, without its last axis."""
+        shape = prediction[:-1]
         if len(shape) != 2 or np.shape(lengths) != shape[:1]:
             raise InputError(
-                f"loss {self}: lengths {np.shape(lengths)} go with a prediction (B, T, N), not {predicted.shape}"
+                f"loss {self}: lengths {np.shape(lengths)} go with a prediction (B, T, N), not {prediction}"
             )
         ends = np.asarray(lengths)
         if ends.dtype.kind not in "iu" or ends.min() < 0 or ends.max() > shape[1]:

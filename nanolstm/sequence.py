@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Several
-from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -27,10 +27,6 @@ from nanolstm.recording import Recording
 
 if TYPE_CHECKING:
     from nanolstm.streaming import Stepper
-
-
-_MANY_ROWS = 4096
-"""From how many on it takes longer to copy what was recorded than to prepare a run for it."""
 
 
 class Readout(Cell):
@@ -238,7 +234,7 @@ class Sequence(Derivable):
         Raises:
             InputError: see above; the text says what came and what was expected.
         """
-        recording = self._run(x, lengths, resets, initial, rng, feeds, record=False)
+        recording = self._run(x, lengths, resets, initial, rng, feeds, last=return_state)
         return (recording.y, dict(recording.state)) if return_state else recording.y
 
     def record(
@@ -252,7 +248,7 @@ class Sequence(Derivable):
         **feeds: Any,
     ) -> Recording:
         """Run over `x` and keep every gate, state and local variable of the step; arguments as for calling."""
-        return self._run(x, lengths, resets, initial, rng, feeds, record=True)
+        return self._run(x, lengths, resets, initial, rng, feeds, last=True, record=True)
 
     def stepper(self, *, batch: int | None = None, initial: Mapping[str, Any] | None = None) -> Stepper:
         """A model that takes one time step at a time, as data comes in, and carries its state on.
@@ -293,9 +289,7 @@ class Sequence(Derivable):
         feeds = {name: np.zeros((1, feed.size), self.dtype) for name, feed in self.feeds().items()}
         batch = check_batch(self, np.zeros((1, self.inputs)), None, None, None, None, None, None, feeds)
         for derive in (False, True) if gradients else (False,):
-            for level in start(self, batch, {"parameters"} if derive else set()).levels:
-                for run in level:
-                    run.compiled(derive=derive)
+            start(self, batch, {"parameters"} if derive else set(), derive=derive)
 
     def learned_starts(self, part: Part) -> dict[str, str]:
         """The states of `part` whose start is a parameter, trained or frozen, and its name in the model."""
@@ -339,6 +333,21 @@ class Sequence(Derivable):
                 yield Part(level, cell)
         if self.top is not None:
             yield Part("readout.", self.top)
+
+    @cached_property
+    def lowest(self) -> tuple[Part, ...]:
+        """The parts that are given x."""
+        return self._parts[: 2 if self._parts[0].joined else 1]
+
+    @cached_property
+    def work(self) -> int:
+        """About how many operations a time step of one sequence takes, with its gradient."""
+        return 50 * sum(math.prod(state.shape) for state in self.states().values()) + 6 * self.size
+
+    @cached_property
+    def size(self) -> int:
+        """How many numbers its parameters are."""
+        return sum(part.cell.parameters.count + part.cell.frozen.count for part in self.parts())
 
     def states(self) -> Mapping[str, StateAnatomy]:
         """Every state by name: its shape for one example and its start."""
@@ -391,18 +400,19 @@ class Sequence(Derivable):
         rng: int | RandomSource | None,
         feeds: Mapping[str, Any],
         *,
-        record: bool,
+        last: bool,
+        record: bool = False,
     ) -> Recording:
         backend = chosen(self.backend)
         if backend != "numpy":
             try:
-                return self._run_planned(x, lengths, resets, initial, rng, feeds, record=record)
+                return self._run_planned(x, lengths, resets, initial, rng, feeds, last=last, record=record)
             except TraceError:
                 if backend == "numba":
                     raise
         given = check_inputs(
             x, self.inputs, self.dtype, lengths=lengths, resets=resets, feeds=feeds, known_feeds=self.feeds()
-        )
+        ).cleared
         first = check_initial(initial, self.states(), given.batch, self.dtype)
         noise = None if rng is None else random_source(rng)
         state: dict[str, Array] = {}
@@ -429,32 +439,33 @@ class Sequence(Derivable):
         rng: int | RandomSource | None,
         feeds: Mapping[str, Any],
         *,
-        record: bool,
+        last: bool,
+        record: bool = False,
     ) -> Recording:
         from nanolstm.gradient.batch import check_batch, in_memory
-        from nanolstm.gradient.bound import bound_model, state_of, unpacked
+        from nanolstm.gradient.bound import bound_model
         from nanolstm.gradient.run import start
 
         batch = check_batch(self, x, lengths, resets, initial, rng, None, None, feeds)
-        own, rows = batch.inputs.batch, batch.layout.count
-        if not record or rows < _MANY_ROWS:
-            with bound_model(self, batch, record=record) as bound:
-                if bound is not None:
-                    bound.ahead(batch.inputs.x)
-                    values = bound.values(own) if record else {}
-                    return Recording(unpacked(bound.y, own), state_of(bound.last(), own), values)
-        # What is recorded goes straight to arrays of the caller's own, which are those that a batch has by itself.
-        with nullcontext(batch) if record else in_memory(self, batch) as batch:
-            found = start(self, batch, set(), record=record).ahead(derive=False)
-            last = {name.removeprefix("last "): value for name, value in found.items() if name.startswith("last ")}
-            state = state_of({name: np.array(value) for name, value in last.items()}, own)
-            values, seen = {}, set()
-            for name, value in found.items():
-                if name.startswith("value "):  # two names may mean one value, and each has an array of its own
-                    place = value.__array_interface__["data"][0]
-                    values[name.removeprefix("value ")] = batch.unpack(value) if place in seen else batch.shown(value)
-                    seen.add(place)
-            return Recording(batch.unpack(found["output"]), state, values)
+        own = batch.inputs.batch
+        with bound_model(self, batch, record=record) as bound:
+            if bound is not None:
+                y, values = bound.answer(self, batch)
+                return Recording(y, bound.last() if last else {}, values)
+        with in_memory(self, batch) as batch:
+            run = start(self, batch, set(), record=record)
+            found = run.ahead()
+            state = {
+                name.removeprefix("last "): np.array(value if own else value[0])
+                for name, value in found.items()
+                if name.startswith("last ")
+            }
+            values = {
+                name.removeprefix("value "): run.batch.unpack(value)
+                for name, value in found.items()
+                if name.startswith("value ")
+            }
+            return Recording(run.batch.unpack(found["output"]), state, values)
 
     def _run_part(
         self,

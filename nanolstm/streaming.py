@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from nanolstm.compile.backend import chosen, tell_once
-from nanolstm.errors import InputError, KernelError, TraceError, nearest
+from nanolstm.compile.backend import chosen
+from nanolstm.errors import InputError, TraceError, nearest
 from nanolstm.inputs import Inputs, check_initial, numbers
 from nanolstm.language.functions import Array
 
@@ -105,37 +105,37 @@ def stepper(model: Sequence, batch: int | None, initial: Mapping[str, Any] | Non
     backend = chosen(model.backend)
     if backend != "numpy":
         try:
-            return _of_kernels(model, batch, shape, given)
-        except (KernelError, TraceError) as error:
+            if (found := _of_kernels(model, batch, shape, given)) is not None:
+                return found
+        except TraceError:
             if backend == "numba":
                 raise
-            if isinstance(error, KernelError):
-                tell_once(str(error))
     return _eager(model, batch, shape, given)
 
 
-def _of_kernels(model: Sequence, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]) -> Stepper:
-    """Every kernel of the model bound to arrays that stay."""
+def _of_kernels(
+    model: Sequence, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]
+) -> Stepper | None:
+    """Every kernel of the model bound to arrays that stay; None if it has none."""
     from nanolstm.compile.memory import Memory
-    from nanolstm.compile.steps import Steps
     from nanolstm.gradient.batch import check_batch
     from nanolstm.gradient.run import start
 
     x = np.zeros((*shape, 1, model.inputs), model.dtype)
     feeds = {name: np.zeros((*shape, 1, feed.size), model.dtype) for name, feed in model.feeds().items()}
-    whole = check_batch(model, x, None, None, given, None, None, None, feeds)
+    whole = check_batch(model, x, None, None, given, None, None, None, feeds).in_one_slice()
     x = np.zeros((*shape, model.inputs), model.dtype)
     own = {name: np.zeros((*shape, feed.size), model.dtype) for name, feed in model.feeds().items()}
     below, state, calls = x.reshape(-1, model.inputs), {}, []
+    steps = whole.layout.steps()
     for level in start(model, whole, set()).levels:
         (run,) = level
-        run.strict = True
-        run.compiled()
+        if not run.programs.are_kernels:
+            return None
         rows = {name: own[name].reshape(-1, own[name].shape[-1]) if name in own else v for name, v in run.rows.items()}
         fixed = {name: np.array(value) for name, value in run.fixed.items()}  # training may go on
-        steps = Steps(whole.layout.bounds, whole.layout.batch)
-        bound = run.bind({**fixed, **rows, **run.first, "x": below}, steps, Memory(), derive=False)
-        calls += bound.running
+        bound = run.bind({**fixed, **rows, **run.first, "x": below}, steps, Memory())
+        calls.append(bound.here)
         below = bound.rows["output"]
         for name, part in run.part.cell.anatomy.states.items():
             state[run.part.prefix + name] = bound.rows[f"last {name}"].reshape(*shape, *part.shape)

@@ -93,13 +93,14 @@ def _part_run(run: Run) -> tuple[Any, Any]:
     feeds = {name: whole.pop(name) for name in run.model.feeds()}
     options = dict.fromkeys(("lengths", "resets", "initial", "rng", "truncate", "checkpoint_every")) | whole
     batch = check_batch(run.model, options.pop("x"), feeds=feeds, **options)
+    batch = batch.in_one_slice()
     return start(run.model, batch, set()).levels[0][0], batch
 
 
 def _of_values(run: Run) -> Iterator[_Error]:
     """Eager against planned: every gate, state and local variable of the step that both know."""
     from nanolstm.compile.programs import Programs
-    from nanolstm.compile.steps import Steps
+    from nanolstm.gradient.run import variant
     from nanolstm.graph.ops import expand, where
     from nanolstm.traced import trace_step
 
@@ -111,8 +112,9 @@ def _of_values(run: Run) -> Iterator[_Error]:
     graph = attrs.evolve(step.graph, outputs={**step.graph.outputs, **outputs})
     part, batch = _part_run(run)
     given = {**part.fixed, **part.rows, **part.first, "x": batch.pack(batch.inputs.x)}
-    program = Programs(graph, tuple(run.model.cells[0].anatomy.states)).forward(part.variants[-1])
-    answer = program(Steps(batch.layout.bounds, batch.layout.batch), run.model.dtype, given)
+    asked = variant(run.model, part.part, batch, set(), along=False, record=False)
+    program = Programs(graph, tuple(run.model.cells[0].anatomy.states)).forward(asked)
+    answer = program(batch.layout.steps(), run.model.dtype, given)
     yield _Error("the output", _apart(batch.unpack(answer["output"]), recorded.y))
     for name in values:
         yield _Error(name, _apart(batch.unpack(answer[f"value {name}"]), recorded[name]))

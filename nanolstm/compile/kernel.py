@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import attrs
@@ -19,12 +18,15 @@ from nanolstm.compile.numba_target import written
 from nanolstm.compile.steps import Steps
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError, one_line
-from nanolstm.kernels.products import pack, packed_size, scratch_size
+from nanolstm.kernels.products import DEPTH, pack, packed_size, scratch_size
 from nanolstm.kernels.threads import NO_SIGNALS, Task, get_num_threads, run_all
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 NONE = np.zeros(0, bool)
+
+BLOCK = 1 << 20
+"""Bytes of what is to be added up that stay in the second cache, beside what else passes through it."""
 
 WORTH_A_THREAD = 4_000_000
 """Operations (about 0.3 ms of them) below which another thread costs more than it saves."""
@@ -39,9 +41,13 @@ class Call:
         memory: where work arrays come from.
         restart: for each row, whether states start anew before it; empty where none does.
         cut: for each row, whether no gradient goes back from it; empty where none does.
+        room: how many rows are computed before they are added up.
+        scratch: what each thread works in while it does so.
         starting: puts states back to where they start.
         preparing: computes what depends on parameters alone.
-        running: the time loop, then what is added up over the rows.
+        kernel: the time loop, with what is added up over the rows.
+        arrays: what it is given.
+        work: about how many operations a row takes.
     """
 
     steps: Steps
@@ -51,13 +57,17 @@ class Call:
     cut: Array = NONE
     rows: int = attrs.field(init=False)
     threads: int = attrs.field(init=False)
+    room: int = attrs.field(default=0, init=False)
+    scratch: Array = attrs.field(default=NONE, init=False)
     starting: list[tuple[Array, Array]] = attrs.field(factory=list, init=False)
     preparing: list[Callable[[], None]] = attrs.field(factory=list, init=False)
-    running: list[Callable[[], None]] = attrs.field(factory=list, init=False)
+    kernel: Callable[..., None] = attrs.field(init=False)
+    arrays: tuple[Any, ...] = attrs.field(init=False)
+    work: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.rows = int(self.steps.bounds[-1])
-        self.threads = get_num_threads()
+        self.rows = self.steps.rows
+        self.threads = min(get_num_threads(), self.steps.slices)
 
     def state(self, first: Array) -> Array:
         """A state that goes on from `first`, (batch, width)."""
@@ -76,6 +86,30 @@ class Call:
     def of_one_step(self, width: int, kind: type | None = None) -> Array:
         """Room for something of the step that a thread is at."""
         return self.memory.take((self.steps.batch, width), kind or self.dtype)
+
+    def of_one_block(self, width: int, kind: type | None = None) -> Array:
+        """Room for something of the steps that a thread adds up next."""
+        return self.memory.take((self.threads * self.room, width), kind or self.dtype)
+
+    def blocks(self, width: int, products: Sequence[tuple[int, int]]) -> None:
+        """What is `width` wide is added up after so many rows that it is still in the cache then.
+
+        `products` are the shapes of those sums that are products.
+        """
+        rows = BLOCK // max(width * self.dtype.itemsize, 1)
+        widest = int(np.diff(self.steps.sequences).max())
+        self.room = max(widest, min(max(rows, DEPTH // 2), DEPTH))
+        size = max((scratch_size(m, n, self.room, self.dtype) for m, n in products), default=1)
+        self.scratch = self.memory.take((self.threads, size), self.dtype)
+
+    def total(self, width: int) -> Array:
+        """Room for sums over the rows, of each slice by itself."""
+        return self.memory.take((self.steps.slices, width), self.dtype)
+
+    def summed(self, total: Array) -> Array:
+        """Such sums over all slices."""
+        whole: Array = total[0] if len(total) == 1 else total.sum(axis=0)
+        return whole
 
     def packed(self, *shape: int) -> Array:
         """Room for a matrix, or one for each head, as products expect it."""
@@ -106,43 +140,9 @@ class Call:
         """Do this before each run."""
         self.preparing.append(prepare)
 
-    def loop(self, kernel: Callable[..., None], work: int, *arrays: Array) -> None:
-        """Run this time loop; where there is enough `work` (operations for each row), in slices of the batch."""
-        steps, common = self.steps, (self.steps.batch == 1, self.restart, self.cut, *arrays)
-        parts = min(self.threads, steps.batch, 1 + self.rows * work // WORTH_A_THREAD)
-        slices = list(pairwise(self._borders(parts))) if parts > 1 else [(0, steps.batch)]
-        self._do(kernel, [(steps.bounds, p, q, i, *common) for i, (p, q) in enumerate(slices) if p < q])
-
-    def sums(self, kernel: Callable[..., None], sizes: Sequence[tuple[int, int]], *arrays: Array) -> None:
-        """Add this up over the rows; `sizes` are those of the products that are."""
-        work = sum(2 * m * n for m, n in sizes)
-        parts = min(self.threads, 1 + self.rows * work // WORTH_A_THREAD)
-        room = max((scratch_size(m, n, self.rows, self.dtype) for m, n in sizes), default=1)
-        scratch = self.memory.take((parts, room), self.dtype)
-        self._do(kernel, [(self.rows, part, parts, scratch[part], *arrays) for part in range(parts)])
-
-    def _do(self, kernel: Callable[..., None], slices: list[tuple[Any, ...]]) -> None:
-        if len(slices) == 1:
-            self.running.append(partial(kernel, NO_SIGNALS, *slices[0]))
-        else:
-            self.running.append(partial(run_all, [_called(kernel, arguments) for arguments in slices]))
-
-    def _borders(self, parts: int) -> list[int]:
-        """Sequences from each of these to the next have about the same number of steps in all."""
-        size = int(self.steps.bounds[1])
-        if self.rows == size * (len(self.steps.bounds) - 1):
-            return [size * part // parts for part in range(parts + 1)]
-        widths = np.diff(self.steps.bounds)
-        lengths = np.cumsum([np.count_nonzero(widths > place) for place in range(size)])
-        inner = np.searchsorted(lengths, lengths[-1] * np.arange(1, parts) / parts, side="right")
-        return [0, *np.maximum.accumulate(np.clip(inner, 1, size)).tolist(), size]
-
-
-def _called(kernel: Callable[..., None], arguments: tuple[Any, ...]) -> Task:
-    def task(signals: Array) -> None:
-        kernel(signals, *arguments)
-
-    return task
+    def loop(self, kernel: Callable[..., None], work: int, *arrays: Any) -> None:
+        """Run this, which takes about so much `work` (operations for each row)."""
+        self.kernel, self.work, self.arrays = kernel, work, arrays
 
 
 class Bound:
@@ -150,7 +150,8 @@ class Bound:
 
     Attributes:
         rows: its outputs of all rows and its last states, by name: always the same arrays.
-        running: what is called one after the other for a run from the states as they are.
+        work: about how many operations a run takes.
+        here: runs everything from the states as they are, on the thread that calls it.
     """
 
     def __init__(
@@ -163,7 +164,11 @@ class Bound:
         outputs = kernel.source.outputs
         self.rows: dict[str, Array] = dict(zip(outputs, found, strict=False))
         self._sums = outputs[len(found) :]
-        self._starting, self._preparing, self.running = call.starting, call.preparing, call.running
+        self._starting, self._preparing = call.starting, call.preparing
+        self._kernel, self._before = call.kernel, (steps.bounds, steps.sequences)
+        self._behind = (steps.batch == 1, restart, cut, *call.arrays)
+        self.here = partial(call.kernel, NO_SIGNALS, *self._before, 0, steps.slices, 0, *self._behind)
+        self.work = call.rows * call.work
         self.restart()
         self.prepare()
 
@@ -177,14 +182,36 @@ class Bound:
         for prepare in self._preparing:
             prepare()
 
-    def go_on(self) -> None:
-        """Run from the states as they are."""
-        for run in self.running:
-            run()
+    def run(self, signals: Array, first: int, last: int, thread: int) -> None:
+        """Run the slices from `first` to `last` from the states as they are, after giving `signals` that it begins."""
+        self._kernel(signals, *self._before, first, last, thread, *self._behind)
 
     def sums(self) -> dict[str, Any]:
         """What was added up over the rows, by name."""
         return dict(zip(self._sums, self._after(), strict=True))
+
+
+def divided(bounds: Sequence[Bound], slices: int, then: Callable[[int, int], None] | None = None) -> list[Task]:
+    """What each thread does of kernels that run one on the other: all of them, for its own slices of the batch.
+
+    In the end it calls `then` with the numbers of these, from and to.
+    """
+    threads = min(get_num_threads(), slices, 1 + sum(bound.work for bound in bounds) // WORTH_A_THREAD)
+
+    def task(thread: int) -> Task:
+        first, last = slices * thread // threads, slices * (thread + 1) // threads
+        runs = [partial(bound.run, first=first, last=last, thread=thread) for bound in bounds]
+
+        def run(signals: Array) -> None:
+            for one in runs:
+                one(signals)
+                signals = NO_SIGNALS
+            if then is not None:
+                then(first, last)
+
+        return run
+
+    return [task(thread) for thread in range(threads)]
 
 
 @attrs.frozen(eq=False)
@@ -204,7 +231,7 @@ class Kernel:
     ) -> dict[str, Any]:
         """Its outputs by name, last states as "last h"; what is of all rows is of `memory`."""
         bound = Bound(self, steps, np.dtype(dtype), given, memory or Memory())
-        bound.go_on()
+        run_all(divided([bound], steps.slices))
         return bound.rows | bound.sums()
 
 

@@ -18,16 +18,18 @@ RESTART, CUT = "at restart", "at cut"
 
 ARGUMENTS = {
     "signals": "int64[:, ::1]",
-    "bounds": "int64[::1]",
-    "p": "int64",
-    "q": "int64",
-    "part": "int64",
+    "bounds": "int64[:, ::1]",
+    "sequences": "int64[::1]",
+    "first": "int64",
+    "last": "int64",
+    "thread": "int64",
     "alone": "boolean",
     "restart": "boolean[::1]",
     "cut": "boolean[::1]",
 }
-"""What every time loop is given: whom to tell that it begins, where each step begins, sequences from and to, which
-thread, whether the batch is one sequence, and at which rows states start anew and gradients stop (or nothing)."""
+"""What every time loop is given: whom to tell that it begins, where each step of each slice of the batch begins, the
+first sequence of each, slices from and to, which thread, whether the batch is one sequence, and at which rows states
+start anew and gradients stop (or nothing)."""
 
 INFIX = {
     "add": "{} + {}",
@@ -64,12 +66,24 @@ class StepsWriter(Writer):
 
     def write(self, name: str, about: str) -> list[str]:
         """The whole function."""
-        order = "range(len(bounds) - 2, -1, -1)" if self.backward else "range(len(bounds) - 1)"
         self.line("announce(signals)")
+        with self.block("for part in range(first, last):"):
+            self.line("p = sequences[part]")
+            self.steps()
+        return self.function(name, ARGUMENTS, about)
+
+    def steps(self) -> None:
+        """All steps of a slice."""
+        self.loop("range(bounds.shape[1] - 2, -1, -1)" if self.backward else "range(bounds.shape[1] - 1)")
+
+    def loop(self, order: str) -> None:
+        """The steps of a slice that `order` says."""
         with self.block(f"for t in {order}:"):
-            self.line("g = bounds[t] + p  # the first row of this step")
-            self.line("n = min(q, bounds[t + 1] - bounds[t]) - p  # and how many there are")
-            with self.block("if n <= 0:"):
+            self.line("g = bounds[part, t]  # the first row of this step")
+            self.line("n = bounds[part, t + 1] - g  # and how many there are")
+            if self.plan.passing:
+                self.line("b = thread * room + g - top  # where those begin that pass")
+            with self.block("if n == 0:"):
                 self.line("continue")
             if not self.backward:
                 self._between()
@@ -77,7 +91,6 @@ class StepsWriter(Writer):
                 self._stage(stage, number)
             if self.backward:
                 self._between()
-        return self.function(name, ARGUMENTS, about)
 
     def work(self) -> int:
         """About how many operations a row takes."""
@@ -315,7 +328,7 @@ def _is_number(task: Task) -> bool:
 
 def _first(row: str, width: int, offset: int = 0) -> str:
     """The place of the first element of the first row of a step, in an array of `width`."""
-    if row == "part":
+    if row == "thread":
         raise NotImplementedError("a product of a value of one row")
     return f"{row.removesuffix(' + r')} * {width}" + (f" + {offset}" if offset else "")
 

@@ -1,7 +1,7 @@
 """Graphs as kernels: a file of Python for Numba, and in it for each graph a function that is called as a program is.
 
-What concerns rows is in compiled functions: the time loop in `forward_steps`, what is added up over all rows after it
-in `forward_sums`. The function `forward` itself is plain Python. It binds them to arrays once, and says what is done
+What concerns rows is in compiled functions, `forward_steps` and `backward_steps`: the time loop, and what is added up
+over the rows. The function `forward` itself is plain Python. It binds one of these to arrays, and says what is done
 each time: `before`, matrices of parameters are put together and packed; `after`, the sums are taken apart.
 """
 
@@ -15,8 +15,7 @@ import attrs
 
 from nanolstm.compile.combine import for_kernels
 from nanolstm.compile.emit import Source, constant, identifiers
-from nanolstm.compile.kernel_steps import StepsWriter
-from nanolstm.compile.kernel_sums import SumsWriter
+from nanolstm.compile.kernel_sums import KernelWriter
 from nanolstm.compile.numpy_target import NumPyTarget
 from nanolstm.compile.schedule import VIEWS, Schedule, schedule
 from nanolstm.compile.writer import FUNCTIONS, PRODUCTS, WORDS, MustBeStoredError, Wanted
@@ -46,11 +45,14 @@ def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
         "Names are the author's, and t1, t2, ... where there is none. `f` has a row for each time step and example (if",
         "it is a state, for each example), `f_r` is the row that is computed, `f_j` an element of it.",
         "",
-        "bounds[t] is the first row of step t, whose sequences are sorted, the longest first. A thread computes those",
-        "from p to q, tells the others that it begins, and has the scratch row `part`. `alone`: the batch is one",
-        "sequence. `restart` and `cut` say at which rows states start anew and gradients stop. A product takes x, its",
-        "first element and stride, the number of rows, the packed matrix and its first element, how many inputs and",
-        "outputs that has, y like x, and whether it is added to y.",
+        "The batch is cut into slices, of which a `thread` computes those from `first` to `last`, after it has told",
+        "the others that it begins. bounds[part, t] is the first row of step t of the slice `part`, whose sequences",
+        "begin with number p, the longest first. `alone`: the batch is one sequence. `restart` and `cut` say at which",
+        "rows states start anew and gradients stop. What is added up over the rows is so after each block of steps,",
+        "from `begin` to `end`, with at most `room` rows, of which `top` is the first.",
+        "",
+        "A product takes x, its first element and stride, the number of rows, the packed matrix and its first element,",
+        "how many inputs and outputs that has, y like x, and whether it is added to y.",
         '"""',
         "",
         "import numpy as np",
@@ -89,18 +91,11 @@ def _function(run: Wanted, dtype: str, constants: dict[str, str]) -> _Function:
 def _written(run: Wanted, plan: Schedule, dtype: str, must: frozenset[Node], constants: dict[str, str]) -> _Function:
     in_stages = [x for s in plan.stages for x in (*s.products, *(t.node for n in s.nests for t in n.tasks))]
     names = identifiers([*plan.inputs.values(), *plan.once, *in_stages, *plan.sums, *plan.after], WORDS)
-    steps, sums = (
-        StepsWriter(plan, dtype, must, names, constants, run.backward),
-        SumsWriter(plan, dtype, must, names, constants),
-    )
-    kernels = [
-        steps.write(f"{run.name}_steps", f"The time loop of {run.graph.title}, for sequences p to q."),
-        sums.write(f"{run.name}_sums", "What is added up over all rows; each thread has its share of every result."),
-    ]
-    binding = _Binding(run, plan, steps, sums)
-    text = "\n".join(line for part in (*kernels, binding.lines()) if part for line in ("", "", *part))
-    source = Source(text + "\n", (*plan.inputs, *binding.starts), tuple(binding.outputs()))
-    return _Function(source, steps.used | sums.used)
+    writer = KernelWriter(plan, dtype, must, names, constants, run.backward)
+    kernel = writer.write(f"{run.name}_steps", f"All steps of {run.graph.title}, of the slices from first to last.")
+    binding = _Binding(run, plan, writer)
+    text = "\n".join(["", "", *kernel, "", "", *binding.lines()])
+    return _Function(Source(text + "\n", (*plan.inputs, *binding.starts), tuple(binding.outputs())), writer.used)
 
 
 @attrs.frozen(eq=False)
@@ -109,17 +104,16 @@ class _Binding:
 
     run: Wanted
     plan: Schedule
-    steps: StepsWriter
-    sums: SumsWriter
+    writer: KernelWriter
 
     @property
     def starts(self) -> dict[str, str]:
         """Where states start anew: given beside the inputs, unless they are among them."""
-        return {given: word for given, word in self.steps.starts.items() if given not in self.plan.inputs}
+        return {given: word for given, word in self.writer.starts.items() if given not in self.plan.inputs}
 
     def outputs(self) -> dict[str, str]:
         """What is handed out, by name, as source: of all rows, then last states; sums come from `after`."""
-        names, plan = self.steps.names, self.plan
+        names, plan = self.writer.names, self.plan
         rows = {name: (names[node], "rows", node.shape) for name, node in plan.answers.items() if node.lead}
         for state in plan.states:
             word = names[plan.inputs[state]]
@@ -129,9 +123,9 @@ class _Binding:
 
     def lines(self) -> list[str]:
         """The whole function."""
-        plan, names = self.plan, self.steps.names
+        plan, names = self.plan, self.writer.names
         given = [f"first_{names[x]}" if name in plan.states else names[x] for name, x in plan.inputs.items()]
-        body = [f"rows, dtype, real = call.rows, call.dtype, np.{self.steps.dtype}"]
+        body = [f"rows, dtype, real = call.rows, call.dtype, np.{self.writer.dtype}"]
         body += [
             f"{names[plan.inputs[state]]} = call.state(first_{names[plan.inputs[state]]})" for state in plan.states
         ]
@@ -139,19 +133,18 @@ class _Binding:
         room, before = self._before()
         if before:
             body += [*room, "", "def before():", *(f"    {line}" for line in before), "", "call.before(before)"]
-        made = self.steps.made
-        body += _call(f"call.loop({self.run.name}_steps, {self.steps.work()}", made.values())
-        totals = [names[node] for node in plan.sums]
-        if totals:
-            body += [f"{names[node]} = np.empty({elements(node)}, dtype)" for node in plan.sums]
-            body += _call(f"call.sums({self.run.name}_sums, {self.sums.sizes}", self.sums.made.values())
+        made = self.writer.made
+        if plan.sums:
+            body.append(f"call.blocks({sum(map(elements, plan.passing))}, {self.writer.sizes})")
+            body += [f"{names[node]} = call.total({elements(node)})" for node in plan.sums]
+        body += _call(f"call.loop({self.run.name}_steps, {self.writer.work()}", made.values())
         rows = [text for text in self.outputs().values() if text]
         sums = [node for node in plan.answers.values() if not node.lead]
         if sums:
             # Outside of `after` a sum's own name means the flat array, and in it another the sum in its shape.
             shaped = {node: f"{names[node]}_total" for node in plan.sums}
             words, needed = names | shaped, set(in_order(sums))
-            after = [f"{shaped[node]} = {names[node]}.reshape({node.shape})" for node in plan.sums]
+            after = [f"{shaped[node]} = call.summed({names[node]}).reshape({node.shape})" for node in plan.sums]
             after += [f"{names[x]} = {_in_numpy(x, names)}" for x in plan.once if x in needed]
             after += [f"{names[x]} = {_in_numpy(x, words)}" for x in plan.after]
             after += _call("return (", [_answer(x, words) for x in sums])
@@ -166,18 +159,17 @@ class _Binding:
 
     def _before(self) -> tuple[list[str], list[str]]:
         """Room for what is computed of parameters alone, and how it is computed."""
-        names = self.steps.names
+        names = self.writer.names
         room, lines = [], [f"{names[node]} = {_in_numpy(node, names)}" for node in self.plan.once]
-        for writer in (self.steps, self.sums):
-            for name, node in writer.vectors.items():
-                if node.op.name == "input":
-                    room.append(f"{name}_flat = call.vector({name})")
-                elif node.op.name == "constant":
-                    room.append(f"{name}_flat = {constant(node)}")
-                else:
-                    room.append(f"{name}_flat = np.empty({elements(node)}, {'bool' if node.boolean else 'dtype'})")
-                    lines.append(f"{name}_flat[:] = np.reshape({name}, -1)")
-        for packed, (node, turned) in self.steps.packed.items():
+        for name, node in self.writer.vectors.items():
+            if node.op.name == "input":
+                room.append(f"{name}_flat = call.vector({name})")
+            elif node.op.name == "constant":
+                room.append(f"{name}_flat = {constant(node)}")
+            else:
+                room.append(f"{name}_flat = np.empty({elements(node)}, {'bool' if node.boolean else 'dtype'})")
+                lines.append(f"{name}_flat[:] = np.reshape({name}, -1)")
+        for packed, (node, turned) in self.writer.packed.items():
             word = names[node] + ((".T" if len(node.shape) == 2 else ".transpose(0, 2, 1)") if turned else "")
             shape = (*node.shape[:-2], *node.shape[:-3:-1]) if turned else node.shape
             room.append(f"{packed} = call.packed({', '.join(map(str, shape))})")

@@ -66,6 +66,7 @@ class Schedule:
         once: nodes of parameters alone.
         stages: the step, in order.
         kept: nodes of the step whose values at all rows are written down.
+        passing: nodes of the step that are added up over the rows, and stand in memory only until they are.
         sums: nodes that add up over the rows.
         after: nodes computed from these.
         place: where each node of the step is complete: (stage, nest); a product at nest -1.
@@ -79,6 +80,7 @@ class Schedule:
     once: Sequence[Node]
     stages: Sequence[Stage]
     kept: Sequence[Node]
+    passing: Sequence[Node]
     sums: Sequence[Node]
     after: Sequence[Node]
     place: Mapping[Node, tuple[int, int]]
@@ -181,7 +183,8 @@ def schedule(graph: Graph, carried: Mapping[str, str], must: frozenset[Node] = f
     summed = [origin(x, must)[0] for node in sums for x in node.inputs if x.lead]
     if any(node.op.name == "input" and node.name in carried for node in summed):
         raise NotImplementedError("a state is added up as it comes in")
-    kept = dict.fromkeys(node for node in [*rows.values(), *summed] if node.op.name != "input")
+    kept = dict.fromkeys(rows.values())
+    passing = dict.fromkeys(node for node in summed if node.op.name != "input" and node not in kept)
     return Schedule(
         inputs=graph.inputs,
         answers={name: node for name, node in answers.items() if name not in carried.values()},
@@ -189,11 +192,12 @@ def schedule(graph: Graph, carried: Mapping[str, str], must: frozenset[Node] = f
         once=tuple(n for n in nodes if n not in with_rows and n.op.name not in ("input", "constant")),
         stages=tuple(placing.stages),
         kept=tuple(kept),
+        passing=tuple(passing),
         sums=tuple(sums),
         after=tuple(n for n in nodes if not n.lead and n in with_rows and n not in sums),
         place=placing.place,
         readers=placing.readers,
-        stored=frozenset({*placing.stored, *kept, *states.values(), *must}),
+        stored=frozenset({*placing.stored, *kept, *passing, *states.values(), *must}),
     )
 
 

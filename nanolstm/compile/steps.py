@@ -14,31 +14,43 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @attrs.define(eq=False)
 class Steps:
-    """Rows ordered by time, in each step the longest sequence first.
+    """Rows ordered by slices of the batch, in each slice by time, in each step the longest sequence first.
+
+    Slices are what threads divide among themselves. NumPy runs a batch that is one slice.
 
     Attributes:
-        bounds: (T + 1,) int64, where each step begins, and where the last ends.
-        batch: B, how many sequences there are.
+        bounds: (slices, T + 1) int64, where each step of each slice begins, and where the last ends.
+        sequences: (slices + 1,) int64, the first sequence of each slice, and how many there are.
         backward: whether the last step is run first.
     """
 
     bounds: Array
-    batch: int
+    sequences: Array
     backward: bool = False
+
+    @property
+    def batch(self) -> int:
+        """B, how many sequences there are."""
+        return int(self.sequences[-1])
+
+    @property
+    def slices(self) -> int:
+        """How many slices there are."""
+        return len(self.bounds)
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return int(self.bounds[-1])
+        return int(self.bounds[-1, -1])
 
     @cached_property
     def pairs(self) -> list[tuple[int, int]]:
         """The rows of each step, from and to, in the order in which they are run."""
-        ends = self.bounds.tolist()
+        (ends,) = self.bounds.tolist()
         pairs = list(pairwise(ends))
         return pairs[::-1] if self.backward else pairs
 
 
 def one_step(rows: int) -> Steps:
     """All rows at once, for what has no state."""
-    return Steps(np.array([0, rows], np.int64), rows)
+    return Steps(np.array([[0, rows]], np.int64), np.array([0, rows], np.int64))

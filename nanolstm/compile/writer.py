@@ -34,10 +34,12 @@ WORDS = {
         "announce",
         "signals",
         "bounds",
-        "p",
-        "q",
+        "sequences",
+        "first",
+        "last",
+        "thread",
         "part",
-        "parts",
+        "p",
         "alone",
         "restart",
         "cut",
@@ -49,7 +51,8 @@ WORDS = {
         "before",
         "after",
     ),
-    *("real", "select", "scratch", "low", "high", "head", "total", "compiled", "np", "rows", "dtype", "on_arrays"),
+    *("real", "select", "scratch", "room", "begin", "end", "top", "b", "head", "total", "compiled", "np", "rows"),
+    *("dtype", "on_arrays"),
     *("range", "len", "min", "True", "False", "None", "QUICK", "float32", "float64", "forward", "backward", "joint"),
     *VARIABLES,
     *FUNCTIONS,
@@ -179,13 +182,15 @@ class Writer:
         size = f"{width}, bool" if node.boolean else str(width)
         if node.op.name == "input":
             return self.declare(name, kind, f"call.given({name})"), "g + r", width
+        if node in plan.passing:
+            return self.declare(name, kind, f"call.of_one_block({size})"), "b + r", width
         if node in plan.kept:
             return self.declare(name, kind, name), "g + r", width
         state = next((name for name, new in plan.states.items() if new is node), None)
         if state is not None:
             return self.of_state(state), "p + r", width
         if all(at[0] == plan.place[node][0] for at, _ in plan.readers[node]) and not is_product(node):
-            return self.declare(name, kind, f"call.of_one_row({size})"), "part", width
+            return self.declare(name, kind, f"call.of_one_row({size})"), "thread", width
         return self.declare(name, kind, f"call.of_one_step({size})"), "p + r", width
 
     def places(self, node: Node) -> list[tuple[str, str]]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from nanolstm.compile.backend import chosen
 from nanolstm.compile.memory import Memory, memory_of
 from nanolstm.errors import InputError
-from nanolstm.gradient.rows import Rows
+from nanolstm.gradient.rows import Rows, rows_of, slices_of
 from nanolstm.inputs import Inputs, check_initial, check_inputs
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource, random_source
@@ -33,28 +34,32 @@ class Batch:
     bare: frozenset[str]
     rng: RandomSource | None
     truncate: int | None
-    segments: list[range]
     memory: Memory = attrs.field(factory=Memory)
 
     def pack(self, array: Array) -> Array:
         """The rows of an array (T, *batch, ...)."""
-        return self.layout.pack(
-            array.reshape(self.layout.time, self.layout.batch, *array.shape[1 + len(self.inputs.batch) :])
-        )
+        return self.layout.pack(np.swapaxes(array, 0, 1) if self.inputs.batch else array[None])
+
+    def pack_batch_first(self, array: Array) -> Array:
+        """The rows of an array, batch first."""
+        return self.layout.pack(array if self.inputs.batch else array[None])
 
     def unpack(self, rows: Array) -> Array:
         """The array, batch first, of rows; the caller's own."""
-        array = self.layout.unpack(rows)
-        return np.array(np.swapaxes(array, 0, 1) if self.inputs.batch else array[:, 0], order="C")
+        array = self.shown(rows)
+        return np.array(array, order="C") if self.layout.in_order else array
 
     def shown(self, rows: Array) -> Array:
         """The array, batch first, of rows that nobody else writes to: perhaps another view of them."""
         array = self.layout.unpack(rows)
-        return np.swapaxes(array, 0, 1) if self.inputs.batch else array[:, 0]
+        return array if self.inputs.batch else array[0]
 
-    def pack_batch_first(self, array: Array) -> Array:
-        """The rows of an array, batch first."""
-        return self.pack(np.swapaxes(array, 0, 1) if self.inputs.batch else array)
+    def in_one_slice(self) -> Batch:
+        """The same with rows as NumPy takes them."""
+        layout = self.layout
+        if layout.slices == 1:
+            return self
+        return attrs.evolve(self, layout=rows_of(layout.time, layout.batch, layout.lengths, 1, layout.piece))
 
 
 @contextmanager
@@ -86,21 +91,20 @@ def check_batch(
     for name, steps in (("truncate", truncate), ("checkpoint_every", checkpoint_every)):
         if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1):
             raise InputError(f"{name}={steps!r}: expected a number of time steps from 1 on, or None")
-    layout = Rows(
-        len(given.x), given.batch[0] if given.batch else 1, given.lengths if given.valid is not None else None
-    )
-    time = layout.time if layout.lengths is None else len(layout.steps)
-    piece = checkpoint_every or time
+    time, batch = len(given.x), given.batch[0] if given.batch else 1
+    slices = slices_of(batch, time * batch * model.work, model.size * model.dtype.itemsize)
+    if slices > 1 and chosen(model.backend) == "numpy":
+        slices = 1
+    piece = None if checkpoint_every is None or checkpoint_every >= time else checkpoint_every
     return Batch(
         given,
         check_initial(initial, model.states(), given.batch, model.dtype),
-        layout,
+        rows_of(time, batch, given.lengths if given.valid is not None else None, slices, piece),
         frozenset(
             name for name, feed in model.feeds().items() if feed.size == 1 and _rank(feeds.get(name)) < given.x.ndim
         ),
         None if rng is None else random_source(rng),
         truncate,
-        [range(t, min(t + piece, time)) for t in range(0, time, piece)],
     )
 
 

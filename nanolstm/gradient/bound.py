@@ -1,14 +1,14 @@
-"""A model whose kernels are bound to arrays: for calls that bring nothing but x, again and again in one shape.
+"""A model whose kernels are bound to arrays: for calls that come again and again in one shape.
 
 A training step of a tiny model takes less time than the bookkeeping of a run. So all of that is done once for a shape:
-which programs, which arrays, in which order. What is left for a call is to copy x, to run the kernels, and to take the
-answers out. A bound model belongs to one call at a time; two threads that call one model have one each.
+which programs, which arrays, in which order. What is left for a call is to copy what it brings, to run the kernels, and
+to take the answers out. A bound model belongs to one call at a time; two threads that call one model have one each.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -22,92 +22,183 @@ from nanolstm.compile.programs import Programs
 from nanolstm.compile.steps import Steps
 from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.part import PartRun, cotangent
-from nanolstm.gradient.run import start
-from nanolstm.kernels.threads import get_num_threads
+from nanolstm.gradient.rows import rows_of
+from nanolstm.gradient.run import first_of, rows_beside_x, start
+from nanolstm.gradient.structure import first_states
+from nanolstm.kernels.threads import get_num_threads, run_all
 from nanolstm.language.functions import Array
 from nanolstm.traced import programs_of
 
 if TYPE_CHECKING:
     from nanolstm.compile.kernel import Bound
-    from nanolstm.sequence import Part, Sequence
+    from nanolstm.sequence import Sequence as Model
 
 _SHAPES, _EACH = 8, 2
 """For how many shapes of calls models are kept, and how many of each."""
+
+_MANY = 100_000
+"""Up to how many parameters it is looked whether they have changed."""
 
 
 class BoundModel:
     """The kernels of a model, one on the other, forward and (where they are derived) back again.
 
     Attributes:
-        x: (T, B, M), to be filled before a run.
-        y: (T, B, N), the output of a run.
-        dy: (T, B, N), to be filled with the cotangent of y before going back.
         memory_of_loss: work arrays for what happens between the two.
     """
 
     def __init__(self, levels: list[list[PartRun]], batch: Batch, *, derive: bool) -> None:
-        """Of the parts of a run, one on each level, each of which has a kernel."""
-        layout, dtype = batch.layout, batch.inputs.x.dtype
-        steps, memory = Steps(layout.bounds, layout.batch), Memory()
-        below = np.empty((layout.count, batch.inputs.x.shape[-1]), dtype)
-        self.x = below.reshape(layout.time, layout.batch, -1)
+        """Of the parts of a run on all time steps, one on each level, each of which has kernels."""
+        from nanolstm.compile.kernel import divided
+
+        self._layout = batch.layout
+        steps, memory = _own(batch.layout.steps()), Memory()
+        self._steps = steps
+        below = np.empty((steps.rows, batch.inputs.x.shape[-1]), batch.inputs.x.dtype)
+        self._x = below
         self.memory_of_loss = Memory()
-        self._ahead: list[tuple[Part, Bound]] = []
-        self._back: list[tuple[Part, Bound]] = []
-        pairs = []
+        self._ahead: list[tuple[PartRun, dict[str, Array], Bound]] = []
+        self._back: list[tuple[PartRun, Bound]] = []
         for (run,) in levels:
-            given = {**run.fixed, **run.rows, **run.first, "x": below}
-            bound = run.bind(given, steps, memory, derive=derive)
-            pairs.append((run, given, bound))
-            self._ahead.append((run.part, bound))
+            own = {name: np.array(value) for name, value in (*run.rows.items(), *run.first.items())}
+            bound = run.bind({**run.fixed, **own, "x": below}, steps, memory)
+            self._ahead.append((run, own, bound))
             below = bound.rows["output"]
-        self.y = below.reshape(layout.time, layout.batch, -1)
+        self._y = below
+        self._tasks = divided([bound for _, _, bound in self._ahead], steps.slices, self._hand_out)
+        self._wanted: list[tuple[Array, Array]] = []
+        self._numbers = [array for (run,) in levels for array in run.numbers()]
+        self._seen: list[bytes] = []
+        self._brought = False
         if derive:
-            above = np.empty_like(below)
-            self.dy = above.reshape(self.y.shape)
-            for run, given, bound in reversed(pairs):
+            self._dy = above = np.empty_like(below)
+            turned = Steps(steps.bounds, steps.sequences, backward=True)
+            for run, own, bound in reversed(self._ahead):
                 zeros = {cotangent(name): np.zeros_like(value) for name, value in run.first.items()}
-                back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, steps, memory)
-                self._back.append((run.part, back))
+                given = {**run.fixed, **own, "x": self._below(run), **bound.rows, **zeros, "d output": above}
+                back = run.bind_back(given, turned, memory)
+                self._back.append((run, back))
                 above = back.rows.get("d x", above)
+            self._tasks_back = divided([bound for _, bound in self._back], steps.slices)
 
-    def ahead(self, x: Array) -> None:
-        """Run over x (T, *batch, M)."""
-        self.x.reshape(x.shape)[...] = x
-        for _, bound in self._ahead:
+    def _below(self, run: PartRun) -> Array:
+        """What a part is given as x."""
+        place = [one for one, _, _ in self._ahead].index(run)
+        return self._ahead[place - 1][2].rows["output"] if place else self._x
+
+    def run(self, model: Model, batch: Batch) -> None:
+        """Run `model`, whose kernels these are, over what `batch` brings."""
+        self._take(model, batch)
+        x = np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x
+        self.put(x, self._x)
+        changed = self._has_changed()
+        for _, _, bound in self._ahead:
             bound.restart()
-            bound.prepare()
-            bound.go_on()
+            if changed:
+                bound.prepare()
+        run_all(self._tasks)
 
-    def values(self, batch: tuple[int, ...]) -> dict[str, Array]:
-        """What was recorded, by name, as the caller sees it: arrays of the caller's own."""
-        time, sequences = self.x.shape[:2]
-        return {
-            part.prefix + name.removeprefix("value "): unpacked(rows.reshape(time, sequences, *rows.shape[1:]), batch)
-            for part, bound in self._ahead
-            for name, rows in bound.rows.items()
+    def answer(self, model: Model, batch: Batch) -> tuple[Array, dict[str, Array]]:
+        """Run: y, and what is recorded, by name, as the caller sees them: arrays of the caller's own."""
+        rows = {
+            run.part.prefix + name.removeprefix("value "): value
+            for run, _, bound in self._ahead
+            for name, value in bound.rows.items()
             if name.startswith("value ")
         }
+        new = np.empty if batch.layout.lengths is None else np.zeros
+        shape = (batch.layout.batch, batch.layout.time)
+        wanted = {name: (value, new((*shape, *value.shape[1:]), value.dtype)) for name, value in rows.items()}
+        y = new((*shape, *self._y.shape[1:]), self._y.dtype)
+        self._wanted = [(self._y, y), *wanted.values()]
+        try:
+            self.run(model, batch)
+        finally:
+            self._wanted = []
+        values = {name: array if batch.inputs.batch else array[0] for name, (_, array) in wanted.items()}
+        return y if batch.inputs.batch else y[0], values
+
+    def _hand_out(self, first: int, last: int) -> None:
+        """Put the rows of slices from `first` to `last`, which have just been computed, where they are wanted."""
+        layout = self._layout
+        for rows, array in self._wanted:
+            flat = array.reshape(-1, *rows.shape[1:])
+            if layout.lengths is not None:
+                begin, end = self._steps.bounds[first, 0], self._steps.bounds[last - 1, -1]
+                flat[layout.index[begin:end]] = rows[begin:end]
+            elif layout.batch == 1:
+                flat[...] = rows
+            else:
+                begin, end = (self._steps.sequences[[first, last]] * layout.time).tolist()
+                np.take(rows, layout.places[begin:end], axis=0, out=flat[begin:end], mode="clip")
+
+    def _has_changed(self) -> bool:
+        """Whether parameters may have changed since the last run; of many, to look is no quicker than to prepare."""
+        if sum(array.size for array in self._numbers) > _MANY:
+            return True
+        before, self._seen = self._seen, [array.tobytes() for array in self._numbers]
+        return self._seen != before
+
+    def _take(self, model: Model, batch: Batch) -> None:
+        """What a call brings beside x: lengths, first states, and what there is for each row."""
+        self._batch = batch
+        if batch.layout is not self._layout:
+            self._layout = batch.layout
+            bounds = batch.layout.pieces[0].bounds
+            self._steps.bounds[:, : bounds.shape[1]] = bounds
+            self._steps.bounds[:, bounds.shape[1] :] = bounds[:, -1:]
+            self._steps.sequences[...] = batch.layout.sequences
+        brings = not _brings_x_alone(batch)
+        if brings or self._brought:
+            first = first_states(model, batch.inputs.batch, batch.initial)
+            here = {"": {"initial": first, **batch.inputs.feeds}}
+            for run, own, _ in self._ahead:
+                rows = rows_beside_x(run.part, batch, here)
+                for name, value in (*rows.items(), *first_of(run.part, batch, here).items()):
+                    own[name][: len(value)] = value
+        self._brought = brings
+
+    def put(self, array: Array, rows: Array) -> Array:
+        """Put `array` (B, T, ...), or (T, ...) of one sequence, into `rows`: those that are in use."""
+        layout = self._layout
+        flat, place = array.reshape(-1, *rows.shape[1:]), rows[: layout.count]
+        if layout.batch == 1:
+            place[...] = flat[: len(place)]
+        else:
+            np.take(flat, layout.index, axis=0, out=place, mode="clip")
+        return place
+
+    @property
+    def y(self) -> Array:
+        """The output of all rows."""
+        return self._y[: self._layout.count]
+
+    @property
+    def dy(self) -> Array:
+        """To be filled with the cotangent of that."""
+        return self._dy[: self._layout.count]
 
     def back(self) -> dict[str, Array]:
         """The gradient by the parameters, by name: arrays of the caller's own."""
-        found = {}
-        for part, bound in self._back:
+        for _, bound in self._back:
             bound.restart()
             bound.prepare()
-            bound.go_on()
-            sums = bound.sums()
+        run_all(self._tasks_back)
+        found = {}
+        for run, bound in self._back:
+            sums, part = bound.sums(), run.part
             # Copies: the sums stay here, and two parameters may have one and the same.
             found[part] = {part.prefix + key: np.array(sums[f"d {key}"]) for key in part.cell.parameters}
-        return {key: value for part, _ in self._ahead for key, value in found[part].items()}
+        return {key: value for run, _, _ in self._ahead for key, value in found[run.part].items()}
 
     def last(self) -> dict[str, Array]:
-        """The last states (B, ...) by name: arrays of the caller's own."""
-        return {
-            part.prefix + name: np.array(bound.rows[f"last {name}"])
-            for part, bound in self._ahead
-            for name in part.cell.anatomy.states
+        """The last states (B, ...) by name, as the caller sees them: arrays of the caller's own."""
+        found = {
+            run.part.prefix + name: self._layout.unsorted(bound.rows[f"last {name}"])
+            for run, _, bound in self._ahead
+            for name in run.part.cell.anatomy.states
         }
+        return {name: np.array(value if self._batch.inputs.batch else value[0]) for name, value in found.items()}
 
 
 @attrs.define(eq=False)
@@ -117,7 +208,7 @@ class _Kept:
     programs: list[tuple[Programs, Array]]
     free: list[BoundModel] = attrs.field(factory=list)
 
-    def fits(self, model: Sequence) -> bool:
+    def fits(self, model: Model) -> bool:
         """Whether the cells are traced as before, and their parameters stand where they stood."""
         return all(
             part.cell.parameters.flat is flat and programs_of(part.cell) is programs
@@ -126,19 +217,26 @@ class _Kept:
 
 
 _lock = threading.Lock()
-_kept: WeakKeyDictionary[Sequence, dict[Any, _Kept]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Model, dict[Any, _Kept]] = WeakKeyDictionary()
 
 
 @contextmanager
 def bound_model(
-    model: Sequence, batch: Batch, *, derive: bool = False, record: bool = False
+    model: Model, batch: Batch, *, derive: bool = False, record: bool = False
 ) -> Iterator[BoundModel | None]:
-    """A bound model for this call alone, or None where it brings more than x or has no kernels."""
-    if not _brings_x_alone(model, batch) or len(batch.segments) > 1 or chosen(model.backend) == "numpy":
+    """A bound model for this call alone, or None where it has no kernels, or starts or directions of its own."""
+    if (
+        batch.layout.piece is not None
+        or model.bidirectional
+        or model.has_learned_starts
+        or chosen(model.backend) == "numpy"
+    ):
         yield None
         return
     known = _kept.setdefault(model, {})
-    key = (batch.layout.time, batch.inputs.batch, batch.truncate, derive, record, get_num_threads())
+    layout, resets = batch.layout, batch.inputs.resets
+    restarts = resets is not None and bool(resets.any())
+    key = (layout.time, batch.inputs.batch, batch.truncate, restarts, derive, record, get_num_threads())
     kept = known.get(key)
     if kept is None or not kept.fits(model):
         parts = [(programs_of(part.cell), part.cell.parameters.flat) for part in model.parts()]
@@ -150,34 +248,29 @@ def bound_model(
     try:
         bound = kept.free.pop()
     except IndexError:
-        levels = start(model, batch, {"parameters"} if derive else set(), record=record).levels
-        if not all(run.has_kernels(derive=derive) for level in levels for run in level):
+        # On all time steps, so that there is room for all; masks are drawn for a run.
+        whole = attrs.evolve(batch, layout=rows_of(layout.time, layout.batch, None, layout.slices, None), rng=None)
+        levels = start(model, whole, {"parameters"} if derive else set(), derive=derive, record=record).levels
+        if not all(run.programs.are_kernels for level in levels for run in level):
             yield None
             return
-        bound = BoundModel(levels, batch, derive=derive)
+        bound = BoundModel(levels, whole, derive=derive)
     yield bound
     if len(kept.free) < _EACH:
         kept.free.append(bound)
 
 
-def _brings_x_alone(model: Sequence, batch: Batch) -> bool:
+def _brings_x_alone(batch: Batch) -> bool:
     inputs = batch.inputs
     return (
-        batch.layout.lengths is None
+        (batch.layout.lengths is None or batch.truncate is None)
         and inputs.resets is None
         and not batch.initial
         and not inputs.feeds
         and batch.rng is None
-        and not model.bidirectional
-        and not model.has_learned_starts
     )
 
 
-def unpacked(array: Array, batch: tuple[int, ...]) -> Array:
-    """(T, B, N) as the caller sees it, (T, N) or (B, T, N): an array of its own."""
-    return np.array(np.swapaxes(array, 0, 1) if batch else array[:, 0], order="C")
-
-
-def state_of(last: Mapping[str, Array], batch: tuple[int, ...]) -> dict[str, Array]:
-    """Last states as the caller sees them: of one sequence, without an axis for it."""
-    return dict(last) if batch else {name: value[0] for name, value in last.items()}
+def _own(steps: Steps) -> Steps:
+    """Whose arrays may be written to."""
+    return Steps(np.array(steps.bounds), np.array(steps.sequences), steps.backward)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 
-from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Variant
 from nanolstm.compile.steps import one_step
 from nanolstm.errors import InputError
 from nanolstm.gradient.batch import Batch, check_batch, in_memory
-from nanolstm.gradient.bound import BoundModel, bound_model, state_of, unpacked
+from nanolstm.gradient.bound import BoundModel, bound_model
+from nanolstm.gradient.rows import Rows
 from nanolstm.gradient.run import gathered, start
 from nanolstm.gradient.structure import Structure, completed, names_of
 from nanolstm.language.functions import Array
@@ -156,13 +156,13 @@ class Derivable:
         if wrt == "parameters":
             with bound_model(model, batch, derive=True) as bound:
                 if bound is not None:
-                    return _of_bound(bound, function, batch, target, steps, keep=keep)
+                    return _of_bound(model, bound, function, batch, target, steps, keep=keep)
         with in_memory(model, batch) as batch:
-            run = start(model, batch, set(names_of(model, wrt)))
-            ahead = run.ahead(derive=True)
-            value, cotangents = _loss(function, batch, target, ahead, steps)
-            gradient = gathered(model, run, run.back(cotangents), wrt, "d ")
-            return float(value["loss"]), gradient, _run_of(batch, ahead) if keep else None
+            run = start(model, batch, set(names_of(model, wrt)), derive=True)
+            ahead = run.ahead()
+            value, cotangents = _loss(function, run.batch, target, ahead, steps)
+            kept = _recording(run.batch, ahead) if keep else None
+            return float(value["loss"]), gathered(model, run, run.back(cotangents), wrt, "d "), kept
 
     def jvp(
         self,
@@ -210,10 +210,10 @@ class Derivable:
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
         with in_memory(model, batch) as batch:
             run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
-            ahead = run.ahead(derive=False)
+            ahead = run.ahead()
             if target is None:
-                return batch.unpack(ahead["output"]), batch.unpack(ahead["v output"])
-            value, _ = _loss(find_loss(loss or "rmse"), batch, target, ahead, steps)
+                return run.batch.unpack(ahead["output"]), run.batch.unpack(ahead["v output"])
+            value, _ = _loss(find_loss(loss or "rmse"), run.batch, target, ahead, steps)
             return float(value["loss"]), float(value["v loss"])
 
     def hvp(
@@ -262,8 +262,8 @@ class Derivable:
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
         with in_memory(model, batch) as batch:
             function = find_loss(loss)
-            run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction))
-            _, cotangents = _loss(function, batch, target, run.ahead(derive=True), steps)
+            run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction), derive=True)
+            _, cotangents = _loss(function, run.batch, target, run.ahead(), steps)
             return gathered(model, run, run.back(cotangents), wrt, "v d ")
 
 
@@ -271,40 +271,41 @@ _ONE, _BY_PREDICTION = np.ones(()), Variant(wrt=frozenset({"prediction"}))
 
 
 def _of_bound(
-    bound: BoundModel, function: Loss, batch: Batch, target: Any, steps: Scored, *, keep: bool
+    model: Sequence, bound: BoundModel, function: Loss, batch: Batch, target: Any, steps: Scored, *, keep: bool
 ) -> tuple[float, dict[str, Array], Recording | None]:
     """The loss, the gradient by the parameters, and with `keep` the run."""
-    own = batch.inputs.batch
-    bound.ahead(batch.inputs.x)
-    y, dy = bound.y, bound.dy
-    if steps == "last":
-        dy[:-1] = 0.0
-        y, dy = y[-1:], dy[-1:]
-    y, dy = (y.swapaxes(0, 1), dy.swapaxes(0, 1)) if own else (y[:, 0], dy[:, 0])
+    bound.run(model, batch)
+    own, layout, width = batch.inputs.batch, batch.layout, bound.y.shape[-1]
+    rows = _last_rows(layout) if steps == "last" else slice(None)
+    predicted, dtype = bound.y[rows], bound.y.dtype
     with bound.memory_of_loss as memory:
-        predicted = memory.take(y.shape, y.dtype)
-        predicted[...] = y
         if steps == "last":
-            predicted, target = (predicted[:, 0], target) if own else (predicted, np.asarray(target)[None])
-        value, cotangent = _value_and_cotangent(function, predicted, target, memory)
-        dy[...] = cotangent.reshape(y.shape)
-    run = Recording(unpacked(bound.y, own), state_of(bound.last(), own), {}) if keep else None
-    return value, bound.back(), run
+            true = function.aligned(predicted.shape, dtype, target if own else np.asarray(target)[None])
+            bound.dy[...] = 0.0
+        else:
+            true = function.aligned((*own, layout.time, width), dtype, target, lengths=layout.lengths)
+            true = bound.put(true, memory.take((layout.time * layout.batch, true.shape[-1]), true.dtype))
+        given = {"prediction": predicted, "target": true, "d loss": _ONE.astype(dtype, copy=False)}
+        programs = programs_of_loss(function, width, dtype)
+        answer = programs.joint(_BY_PREDICTION)(one_step(len(true)), dtype, given, memory)
+        bound.dy[rows] = answer["d prediction"]
+    run = Recording(batch.unpack(bound.y), bound.last(), {}) if keep else None
+    return float(answer["loss"]), bound.back(), run
 
 
-def _run_of(batch: Batch, ahead: Mapping[str, Array]) -> Recording:
+def _last_rows(layout: Rows) -> Array:
+    """The row of the last valid step of each sequence, (B,)."""
+    ends = layout.time if layout.lengths is None else layout.lengths
+    rows: Array = layout.places[np.arange(layout.batch) * layout.time + ends - 1]
+    return rows
+
+
+def _recording(batch: Batch, ahead: Mapping[str, Array]) -> Recording:
     """The output and the last states of a run, as arrays of the caller's own."""
-    last = {name.removeprefix("last "): np.array(v) for name, v in ahead.items() if name.startswith("last ")}
-    return Recording(batch.unpack(ahead["output"]), state_of(last, batch.inputs.batch), {})
-
-
-def _value_and_cotangent(function: Loss, y: Array, target: Any, memory: Memory) -> tuple[float, Array]:
-    """The loss of y, all of whose steps count, and its derivative by it: of `memory`."""
-    predicted, true = function.entries(y, target)
-    given = {"prediction": predicted, "target": true, "d loss": _ONE.astype(y.dtype, copy=False)}
-    programs = programs_of_loss(function, y.shape[-1], y.dtype)
-    answer = programs.joint(_BY_PREDICTION)(one_step(len(predicted)), y.dtype, given, memory)
-    return float(answer["loss"]), answer["d prediction"].reshape(y.shape)
+    own = batch.inputs.batch
+    last = {name: value for name, value in ahead.items() if name.startswith("last ")}
+    state = {name.removeprefix("last "): np.array(value if own else value[0]) for name, value in last.items()}
+    return Recording(batch.unpack(ahead["output"]), state, {})
 
 
 def _loss(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
-from nanolstm.compile.backend import Runnable, tell_once
+from nanolstm.compile.backend import Runnable
 from nanolstm.compile.memory import Memory
 from nanolstm.compile.numpy_target import Program
-from nanolstm.compile.programs import Programs, Variant
+from nanolstm.compile.programs import Pair
 from nanolstm.compile.steps import Steps
-from nanolstm.errors import KernelError
 from nanolstm.gradient.rows import Rows
 from nanolstm.language.functions import Array
 
@@ -22,7 +21,32 @@ if TYPE_CHECKING:
     from nanolstm.sequence import Part
 
 Named = Mapping[str, Array]
-_Made = TypeVar("_Made")
+
+
+@attrs.frozen(eq=False)
+class Runnables:
+    """The programs of a part for one kind of run, all of them kernels or none.
+
+    Attributes:
+        forward: from rows and first states to outputs and last states; None where the pair does it.
+        pair: the same so that the backward program can follow, and that; None where nothing is derived.
+    """
+
+    forward: Runnable | None
+    pair: Pair | None
+
+    @property
+    def ahead(self) -> Runnable:
+        """What runs first."""
+        if self.forward is not None:
+            return self.forward
+        assert self.pair is not None
+        return self.pair.forward
+
+    @property
+    def are_kernels(self) -> bool:
+        """Whether they are compiled."""
+        return not isinstance(self.ahead, Program)
 
 
 @attrs.define(eq=False)
@@ -34,74 +58,61 @@ class PartRun:
     Attributes:
         part: the cell and its place.
         programs: those of its step.
-        variants: what they are asked for: where a kernel cannot be had, the next one.
-        layout: which row is what.
-        segments: the time steps in pieces; what the backward program needs is there for one piece at a time.
+        layout: which row is what; where it has several pieces, what the backward program needs is there for one of
+            them at a time.
         fixed: parameters and learned starts, and their tangents.
         rows: what there is for each row: x, feeds, masks, tangents, cotangents.
         first: the first states (B, ...), longest sequence first, and their tangents.
         memory: of the call.
-        strict: whether to raise an error where a kernel cannot be had.
     """
 
     part: Part
-    programs: Programs
-    variants: list[Variant]
+    programs: Runnables
     layout: Rows
-    segments: list[range]
     fixed: dict[str, Array]
     rows: dict[str, Array]
     first: dict[str, Array]
     memory: Memory
-    strict: bool = False
     _borders: list[dict[str, Array]] = attrs.field(factory=list, init=False)
     _kept: dict[str, Array] = attrs.field(factory=dict, init=False)
 
-    def ahead(self, x: Named, *, derive: bool = False) -> dict[str, Array]:
+    def ahead(self, x: Named) -> dict[str, Array]:
         """From x of all rows (and "v x") to "output" (and "v output") of all rows, and last states, "last h".
 
         With a variant that records, to "value name" of all rows as well.
 
-        With `derive`, `back` can follow: it goes on from what is kept of this run; where there are several segments,
-        only their first states are, and each is run once more.
+        `back` can follow if there is a pair of programs: it goes on from what is kept of this run; where there are
+        several pieces, only their first states are, and each is run once more.
         """
         self.rows |= {name: self._turned(value) for name, value in x.items()}
-        at_once = derive and len(self.segments) == 1
-        program = self.compiled(derive=derive)
-        states, pieces = self.first, []
+        states, found = self.first, []
         self._borders, self._kept = [], {}
-        for segment in self.segments:
+        for piece in range(len(self.layout.pieces)):
             self._borders.append(states)
-            answer = self._run(program, segment, states)
+            answer = self._run(self.programs.ahead, piece, states)
             states = _last(answer)
-            pieces.append({name: value for name, value in answer.items() if _is_of_rows(name)})
-            if at_once:
+            found.append({name: value for name, value in answer.items() if _is_of_rows(name)})
+            if self.programs.forward is None:
                 self._kept = answer
-        return self._joined(pieces) | {f"last {name}": self.layout.unsorted(value) for name, value in states.items()}
+        return self._joined(found) | {f"last {name}": self.layout.unsorted(value) for name, value in states.items()}
 
-    def compiled(self, *, derive: bool = False) -> Runnable:
-        """The program that runs ahead, made if it is not there."""
-        if derive and len(self.segments) == 1:
-            return self._made(self.programs.pair).forward
-        return self._made(self.programs.forward)
+    def numbers(self) -> list[Array]:
+        """All its parameters, in as few arrays as there are."""
+        cell = self.part.cell
+        return [cell.parameters.flat, cell.frozen.flat]
 
-    def has_kernels(self, *, derive: bool) -> bool:
-        """Whether what runs ahead is compiled."""
-        return not isinstance(self.compiled(derive=derive), Program)
-
-    def bind(self, given: Named, steps: Steps, memory: Memory, *, derive: bool) -> Bound:
+    def bind(self, given: Named, steps: Steps, memory: Memory) -> Bound:
         """The kernel that runs ahead, bound to the arrays in `given`."""
-        from nanolstm.compile.kernel import Bound, Kernel
-
-        kernel = self.compiled(derive=derive)
-        assert isinstance(kernel, Kernel)
-        return Bound(kernel, steps, self.part.cell.dtype, given, memory)
+        return self._bound(self.programs.ahead, given, steps, memory)
 
     def bind_back(self, given: Named, steps: Steps, memory: Memory) -> Bound:
         """The kernel that runs back, bound to the arrays in `given`."""
+        assert self.programs.pair is not None
+        return self._bound(self.programs.pair.backward, given, steps, memory)
+
+    def _bound(self, kernel: Runnable, given: Named, steps: Steps, memory: Memory) -> Bound:
         from nanolstm.compile.kernel import Bound, Kernel
 
-        kernel = self._made(self.programs.pair).backward
         assert isinstance(kernel, Kernel)
         return Bound(kernel, steps, self.part.cell.dtype, given, memory)
 
@@ -111,42 +122,30 @@ class PartRun:
         With a direction, from "v d output" too, and to "v d name".
         """
         self.rows |= {name: self._turned(value) for name, value in cotangents.items()}
-        pair = self._made(self.programs.pair)
+        pair = self.programs.pair
+        assert pair is not None
         states = {cotangent(name): np.zeros_like(value) for name, value in self.first.items()}
-        pieces: list[dict[str, Array]] = []
+        found: list[dict[str, Array]] = []
         totals: dict[str, Array] = {}
-        for segment, first in zip(reversed(self.segments), reversed(self._borders), strict=True):
-            kept = self._kept or self._run(pair.forward, segment, first)
-            answer = self._run(pair.backward, segment, states, {name: kept[name] for name in pair.kept}, turned=True)
+        for piece, first in reversed([*enumerate(self._borders)]):
+            kept = self._kept or self._run(pair.forward, piece, first)
+            answer = self._run(pair.backward, piece, states, {name: kept[name] for name in pair.kept}, turned=True)
             states = _last(answer)
-            pieces.append({name: value for name, value in answer.items() if of(name) in self.rows})
-            for name in answer.keys() - pieces[-1].keys():
+            found.append({name: value for name, value in answer.items() if of(name) in self.rows})
+            for name in answer.keys() - found[-1].keys():
                 if not name.startswith("last "):
                     totals[name] = totals[name] + answer[name] if name in totals else answer[name]
-        return totals | self._joined(pieces[::-1]) | {n: self.layout.unsorted(value) for n, value in states.items()}
+        return totals | self._joined(found[::-1]) | {n: self.layout.unsorted(value) for n, value in states.items()}
 
     def _run(
-        self, program: Runnable, segment: range, states: Named, kept: Named | None = None, *, turned: bool = False
+        self, program: Runnable, piece: int, states: Named, kept: Named | None = None, *, turned: bool = False
     ) -> dict[str, Array]:
-        """One program over one segment, from its last step to its first if `turned`."""
-        bounds, rows = self.layout.bounds[segment.start : segment.stop + 1], self.rows
-        begin, end = bounds[[0, -1]].tolist()
-        if end - begin < self.layout.count:
-            bounds = bounds - begin
-            rows = {name: value[begin:end] for name, value in rows.items()}
+        """One program over one piece, from its last step to its first if `turned`."""
+        here, rows = self.layout.pieces[piece], self.rows
+        if here.end - here.begin < self.layout.count:
+            rows = {name: value[here.begin : here.end] for name, value in rows.items()}
         given = {**self.fixed, **rows, **states, **(kept or {})}
-        return program(Steps(bounds, self.layout.batch, turned), self.part.cell.dtype, given, self.memory)
-
-    def _made(self, make: Callable[[Variant], _Made]) -> _Made:
-        """A program of the first variant of which there is one."""
-        while True:
-            try:
-                return make(self.variants[0])
-            except KernelError as error:
-                if self.strict or len(self.variants) == 1:
-                    raise
-                tell_once(str(error))
-                del self.variants[0]
+        return program(self.layout.steps(piece, backward=turned), self.part.cell.dtype, given, self.memory)
 
     def _joined(self, pieces: list[dict[str, Array]]) -> dict[str, Array]:
         whole = pieces[0] if len(pieces) == 1 else {n: np.concatenate([p[n] for p in pieces]) for n in pieces[0]}

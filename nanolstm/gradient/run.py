@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from nanolstm.compile.backend import chosen
+from nanolstm.compile.backend import chosen, tell_once
 from nanolstm.compile.kernel_steps import CUT, RESTART
 from nanolstm.compile.programs import Variant
 from nanolstm.eager import draw_noises
+from nanolstm.errors import KernelError
 from nanolstm.gradient.batch import Batch
-from nanolstm.gradient.part import PartRun
+from nanolstm.gradient.part import PartRun, Runnables
 from nanolstm.gradient.structure import Structure, group_of, names_of, point
 from nanolstm.language.functions import Array
 from nanolstm.language.stepping import start_states
@@ -31,7 +32,7 @@ class ModelRun:
     here: Mapping[str, Structure]
     levels: list[list[PartRun]]
 
-    def ahead(self, *, derive: bool) -> dict[str, Array]:
+    def ahead(self) -> dict[str, Array]:
         """The output of all rows, "output", and its tangent in the direction of the run, "v output".
 
         Beside them stand the last states of all parts, "last 0.h", and what is recorded, "value 0.forget".
@@ -39,7 +40,7 @@ class ModelRun:
         values = {f"{way}x": self.batch.pack(structure["x"]) for way, structure in self.here.items()}
         others: dict[str, Array] = {}
         for level in self.levels:
-            found = [run.ahead(values, derive=derive) for run in level]
+            found = [run.ahead(values) for run in level]
             for run, answer in zip(level, found, strict=True):
                 for name, value in answer.items():
                     kind, _, word = name.partition(" ")
@@ -71,68 +72,108 @@ class ModelRun:
 
 
 def start(
-    model: Sequence, batch: Batch, wrt: set[str], direction: Structure | None = None, *, record: bool = False
+    model: Sequence,
+    batch: Batch,
+    wrt: set[str],
+    direction: Structure | None = None,
+    *,
+    derive: bool = False,
+    record: bool = False,
 ) -> ModelRun:
-    """Everything that a run needs, part by part: at `point`, and along `direction` from there."""
+    """Everything that a run needs, part by part: at `point`, and along `direction` from there.
+
+    With `derive` it can go back again.
+    """
     here = {"": point(model, batch)} | ({"v ": direction} if direction is not None else {})
-    levels: list[list[PartRun]] = [[]]
+    found = []
     for part in model.parts():
-        levels[-1].append(_part_run(model, part, batch, wrt, here, lowest=len(levels) == 1, record=record))
+        asked = variant(model, part, batch, wrt, along=direction is not None, record=record)
+        found.append((part, _programs(model, part, asked, derive=derive, whole=batch.layout.piece is None)))
+    if not all(programs.are_kernels for _, programs in found):
+        batch = batch.in_one_slice()
+    levels: list[list[PartRun]] = [[]]
+    for part, programs in found:
+        fixed, first = parameters_of(model, part, here), first_of(part, batch, here)
+        levels[-1].append(
+            PartRun(part, programs, batch.layout, fixed, rows_beside_x(part, batch, here), first, batch.memory)
+        )
         if not part.joined:
             levels.append([])
     return ModelRun(batch, here, levels[:-1])
 
 
-def _part_run(
-    model: Sequence,
-    part: Part,
-    batch: Batch,
-    wrt: set[str],
-    here: Mapping[str, Structure],
-    *,
-    lowest: bool,
-    record: bool,
-) -> PartRun:
-    cell, layout, starts = part.cell, batch.layout, model.learned_starts(part)
-    groups = {name: group_of(model, key) for name, key in starts.items()}
+def variant(model: Sequence, part: Part, batch: Batch, wrt: set[str], *, along: bool, record: bool) -> Variant:
+    """What the programs of `part` are asked for if they run in NumPy."""
+    cell, lowest = part.cell, part in model.lowest
     wanted = {key for key in cell.parameters if "parameters" in wrt} | {key for key in cell.frozen if "frozen" in wrt}
     wanted |= (wrt & {"x"} if lowest else {"x"}) | (wrt & set(cell.anatomy.feeds))
+    restarts, cuts = _restarts(part, batch) is not None, _cuts(part, batch) is not None
+    if restarts:
+        starts = model.learned_starts(part)
+        wanted |= {f"start {name}" for name, key in starts.items() if group_of(model, key) in wrt}
+    return Variant(restarts, cuts, frozenset(wanted), frozenset(wanted) if along else None, record=record)
+
+
+def _programs(model: Sequence, part: Part, asked: Variant, *, derive: bool, whole: bool) -> Runnables:
+    """Those of `part`: kernels where these can be had, or else NumPy's."""
+    programs, backend = programs_of(part.cell), chosen(model.backend)
+
+    def made(variant: Variant) -> Runnables:
+        return Runnables(
+            None if derive and whole else programs.forward(variant), programs.pair(variant) if derive else None
+        )
+
+    if backend != "numpy":
+        kernel = attrs.evolve(asked, kernel=part.cell.dtype.name)
+        if not any(name.startswith("start ") for name in asked.wrt):
+            kernel = attrs.evolve(kernel, restarts=False, cuts=False)
+        try:
+            return made(kernel)
+        except KernelError as error:
+            if backend == "numba":
+                raise
+            tell_once(str(error))
+    return made(asked)
+
+
+def parameters_of(model: Sequence, part: Part, here: Mapping[str, Structure]) -> dict[str, Array]:
+    """The parameters of `part`, and where its states start anew, in each way."""
+    cell, starts = part.cell, model.learned_starts(part)
     fixed: dict[str, Array] = {}
-    rows: dict[str, Array] = {}
-    first: dict[str, Array] = {}
-    restart, cut = _restarts(part, batch), _cuts(part, batch)
-    if restart is not None:
-        rows[RESTART] = restart
-        wanted |= {f"start {name}" for name, group in groups.items() if group in wrt}
-    if cut is not None:
-        rows[CUT] = cut
     for way, values in here.items():
         for group, own in (("parameters", cell.parameters), ("frozen", cell.frozen)):
             fixed |= {f"{way}{key}": values[group][part.prefix + key] for key in own}
         for name, state in start_states(cell).items():
             fixed[f"{way}start {name}"] = (
-                values[groups[name]][starts[name]] if name in starts else np.zeros_like(state) if way else state
+                values[group_of(model, starts[name])][starts[name]]
+                if name in starts
+                else np.zeros_like(state)
+                if way
+                else state
             )
-            value = np.reshape(values["initial"][part.prefix + name], (layout.batch, *state.shape))
-            first[f"{way}{name}"] = layout.sorted(value)
-        for name in cell.anatomy.feeds:
+    return fixed
+
+
+def rows_beside_x(part: Part, batch: Batch, here: Mapping[str, Structure]) -> dict[str, Array]:
+    """What `part` is given for each row beside x: feeds, masks, where states start anew and gradients stop."""
+    flags = {RESTART: _restarts(part, batch), CUT: _cuts(part, batch)}
+    rows = {name: array for name, array in flags.items() if array is not None}
+    for way, values in here.items():
+        for name in part.cell.anatomy.feeds:
             packed = batch.pack(values[name])
-            rows[f"{way}{name}"] = packed[layout.turned] if part.backward else packed
-    masks = draw_noises(cell, layout.time, batch.inputs.batch, batch.rng)
-    rows |= {name: batch.pack(mask) for name, mask in masks.items()}
-    along = frozenset(wanted) if "v " in here else None
-    backend = chosen(model.backend)
-    variants = [Variant(restart is not None, cut is not None, frozenset(wanted), along, record=record)]
-    if backend != "numpy":
-        inside = any(name.startswith("start ") for name in wanted)
-        variants.insert(
-            0,
-            attrs.evolve(variants[0], kernel=cell.dtype.name)
-            if inside
-            else Variant(wrt=frozenset(wanted), along=along, kernel=cell.dtype.name, record=record),
-        )
-    programs, strict = programs_of(cell), backend == "numba"
-    return PartRun(part, programs, variants, layout, batch.segments, fixed, rows, first, batch.memory, strict)
+            rows[f"{way}{name}"] = packed[batch.layout.turned] if part.backward else packed
+    masks = draw_noises(part.cell, batch.layout.time, batch.inputs.batch, batch.rng)
+    return rows | {name: batch.pack(mask) for name, mask in masks.items()}
+
+
+def first_of(part: Part, batch: Batch, here: Mapping[str, Structure]) -> dict[str, Array]:
+    """The first states of `part`, longest sequence first, in each way."""
+    first = {}
+    for way, values in here.items():
+        for name, state in part.cell.anatomy.states.items():
+            value = np.reshape(values["initial"][part.prefix + name], (batch.layout.batch, *state.shape))
+            first[f"{way}{name}"] = batch.layout.sorted(value)
+    return first
 
 
 def _restarts(part: Part, batch: Batch) -> Array | None:
@@ -149,10 +190,9 @@ def _restarts(part: Part, batch: Batch) -> Array | None:
 
 def _cuts(part: Part, batch: Batch) -> Array | None:
     """The rows (rows, 1) through whose states no gradient goes back."""
-    steps = batch.layout.steps
-    if batch.truncate is None or batch.truncate >= len(steps) or not part.cell.anatomy.states:
+    if batch.truncate is None or batch.truncate >= batch.layout.time or not part.cell.anatomy.states:
         return None
-    time = np.repeat(np.arange(len(steps)), [b - a for a, b in steps])
+    time = batch.layout.times
     cut: Array = ((time % batch.truncate == 0) & (time > 0))[:, None]
     return cut
 

@@ -16,6 +16,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from nanolstm.kernels.lanes import BITS
+
 Number: TypeAlias = "Scalar | float"
 
 # A product and a sum may be fused, nothing else. To say so also keeps Numba from giving these instructions the leave of
@@ -151,6 +153,14 @@ def select(condition: Scalar, this: Number, that: Number) -> Scalar:
     return Scalar(condition.builder, condition.builder.select(condition.value, *values), condition.layout)
 
 
+def _prefer_widest(function: ir.Function) -> None:
+    """Have loops in it become vectors as wide as those of the products: by itself LLVM stops at 256 bits.
+
+    It is an attribute of LLVM's with a value, which llvmlite prints as it is, but does not know.
+    """
+    set.add(function.attributes, f'"prefer-vector-width"="{BITS}"')
+
+
 def emitted(function: Callable[..., Scalar], real: types.Float, conditions: int = 0) -> Any:
     """A function that compiled code calls with numbers of type `real`, after so many `conditions`."""
     layout = Layout(real.bitwidth)
@@ -158,6 +168,7 @@ def emitted(function: Callable[..., Scalar], real: types.Float, conditions: int 
     typed = real(*[types.boolean] * conditions, *[real] * (len(parameters) - conditions))  # as float32(float32)
 
     def lower(_: Any, builder: ir.IRBuilder, __: Any, operands: list[ir.Value]) -> ir.Value:
+        _prefer_widest(builder.function)
         return function(*(Scalar(builder, operand, layout) for operand in operands)).value
 
     def definition(*_: Any) -> Any:

@@ -129,17 +129,14 @@ def sums_of_products(
     c: Any,
     c_at: Any,
     c_stride: Any,
-    part: Any,
-    parts: Any,
     scratch: Any,
     scratch_at: Any,
 ) -> Any:
-    """One share of c (m, n), the sums over all rows of the products of a's with b's elements, overwriting.
+    """Add to c (m, n) the sums over all rows of the products of a's with b's elements.
 
-    The order of summation depends on the number of rows alone. Shares can be computed at the same time, each with
-    `scratch_size` elements of memory of its own.
+    The order of summation depends on the number of rows alone. It works in `scratch_size` elements of memory.
     """
-    given = [a, a_at, a_stride, m, b, b_at, b_stride, n, rows, c, c_at, c_stride, part, parts, scratch, scratch_at]
+    given = [a, a_at, a_stride, m, b, b_at, b_stride, n, rows, c, c_at, c_stride, scratch, scratch_at]
     return _call("sums_of_products", given)
 
 
@@ -282,37 +279,28 @@ def _write_sums_of_products(
     rows: int,
     c: Any,
     c_stride: int,
-    part: int,
-    parts: int,
     scratch: Any,
 ) -> None:
-    """One share of a.T @ b: in blocks of rows, whose part of b and of a is packed before it is multiplied."""
+    """Add a.T @ b: in blocks of rows, whose part of b and of a is packed before it is multiplied."""
     columns = VECTORS * width(a)
     c_step = 1
     upright = (n + columns - 1) // columns * max(m, 4)  # how long tiles take: fewer rows than four are no faster
     lying = (m + columns - 1) // columns * max(n, 4)
     if 4 * lying < 3 * upright:  # then b.T @ a, which is the same transposed
         a, a_stride, m, b, b_stride, n, c_stride, c_step = b, b_stride, n, a, a_stride, m, 1, c_stride
-    top, bottom, left, right = 0, m, 0, n
-    if m >= n:
-        tiles = (m + ROWS - 1) // ROWS
-        top, bottom = tiles * part // parts * ROWS, min(m, tiles * (part + 1) // parts * ROWS)
-    else:
-        tiles = (n + columns - 1) // columns
-        left, right = tiles * part // parts * columns, min(n, tiles * (part + 1) // parts * columns)
     height = HEIGHT * width(a) // WIDEST
     blocks = max(1, (rows + DEPTH - 1) // DEPTH)
     panels = aligned(scratch)
     for block in range(blocks):
         start, stop = rows * block // blocks, rows * (block + 1) // blocks
         k = stop - start
-        for column in range(left, right, BREADTH):
-            breadth = min(BREADTH, right - column)
+        for column in range(0, n, BREADTH):
+            breadth = min(BREADTH, n - column)
             source = beyond(b, start * b_stride + column)
             _panels_of(source, b_stride, k, breadth, panels, (rows - start - 1) * b_stride + n - column)
             slivers = beyond(panels, (breadth + columns - 1) // columns * columns * k)
-            for row in range(top, bottom, height):
-                count = min(height, bottom - row)
+            for row in range(0, m, height):
+                count = min(height, m - row)
                 source = beyond(a, start * a_stride + row)
                 target = beyond(c, row * c_stride + column * c_step)
                 stride, step = 1, a_stride
@@ -320,9 +308,7 @@ def _write_sums_of_products(
                     readable = (rows - start - 1) * a_stride + m - row
                     _slivers_of(source, a_stride, k, count, slivers, STEP * k + STEP, readable)
                     source, stride, step = slivers, STEP * k + STEP, 0
-                _panels(
-                    source, stride, step, count, panels, columns * k, k, breadth, target, c_stride, c_step, block > 0
-                )
+                _panels(source, stride, step, count, panels, columns * k, k, breadth, target, c_stride, c_step, 1)
 
 
 def _write_panels_of(b: Any, b_stride: int, k: int, n: int, panels: Any, readable: int) -> None:
@@ -440,7 +426,7 @@ def packed_size(m: int, k: int, dtype: Any) -> int:
 
 
 def scratch_size(m: int, n: int, rows: int, dtype: Any) -> int:
-    """How many elements of memory each share of `sums_of_products` needs."""
+    """How many elements of memory `sums_of_products` needs."""
     columns = _columns(dtype)
     depth, size = min(rows, DEPTH), 0
     for high, wide in ((m, n), (n, m)):

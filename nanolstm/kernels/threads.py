@@ -65,6 +65,9 @@ def run_all(tasks: Sequence[Task]) -> None:
     Raises:
         BaseException: what one of them raised, after all have ended.
     """
+    if len(tasks) == 1:
+        tasks[0](NO_SIGNALS)
+        return
     if not _busy.acquire(blocking=False):  # by another thread of the caller's
         for task in tasks:
             task(NO_SIGNALS)

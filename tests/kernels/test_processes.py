@@ -10,8 +10,10 @@ MODEL = """
 import numpy as np
 import nanolstm as nl
 import nanolstm.compile.kernel
+import nanolstm.gradient.rows
 
-nanolstm.compile.kernel.WORTH_A_THREAD = 1
+nanolstm.compile.kernel.WORTH_A_THREAD = nanolstm.gradient.rows.WORTH_A_SLICE = 1
+nanolstm.gradient.rows.SLICE = 2
 nl.set_num_threads(3)
 
 class Half(nl.Cell):

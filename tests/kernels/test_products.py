@@ -35,10 +35,8 @@ def product_of_one(x, x_at, packed, packed_at, k, m, y, y_at, accumulate):
 
 
 @compiled(cache=False)
-def sums_of_products(a, a_at, a_stride, m, b, b_at, b_stride, n, rows, c, c_at, c_stride, part, parts, scratch, at):
-    products.sums_of_products(
-        a, a_at, a_stride, m, b, b_at, b_stride, n, rows, c, c_at, c_stride, part, parts, scratch, at
-    )
+def sums_of_products(a, a_at, a_stride, m, b, b_at, b_stride, n, rows, c, c_at, c_stride, scratch, at):
+    products.sums_of_products(a, a_at, a_stride, m, b, b_at, b_stride, n, rows, c, c_at, c_stride, scratch, at)
 
 
 def numbers(seed: Any, shape: Any, dtype: Any) -> Array:
@@ -125,7 +123,7 @@ def test_what_is_not_a_number_or_infinite_passes_through(dtype: Any) -> None:
         product_of_one(x, row * 9, packed, 0, 9, 21, one, 0, False)
         np.testing.assert_array_equal(np.isfinite(one), np.isfinite(y[row]))
     c, scratch = np.zeros((21, 9), dtype), np.empty(products.scratch_size(21, 9, 8, dtype), dtype)
-    sums_of_products(y, 0, 21, 21, x, 0, 9, 9, 8, c, 0, 9, 0, 1, scratch, 0)
+    sums_of_products(y, 0, 21, 21, x, 0, 9, 9, 8, c, 0, 9, scratch, 0)
     assert np.isnan(c).all()
 
 
@@ -185,24 +183,18 @@ def test_what_cannot_be_packed_is_refused() -> None:
         (64, 1, 3000),
     ],
 )
-def test_sums_of_products_in_shares(dtype: Any, m: int, n: int, rows: int) -> None:
+def test_sums_of_products_are_added_to_what_there_is(dtype: Any, m: int, n: int, rows: int) -> None:
     a, b = numbers([rows, m], (rows, m), dtype), numbers([rows, n], (rows, n), dtype)
     flat_a, flat_b = spread(a, 2, m + 3)[: 2 + rows * (m + 3)], spread(b, 1, n + 1)[: 1 + rows * (n + 1)]
     size = products.scratch_size(m, n, rows, dtype)
-    first = None
-    for parts in (1, 2, 3, 5):
-        c = spread(np.full((m, n), np.nan, dtype), 4, n + 2)
-        for part in reversed(range(parts)):
-            scratch = np.full(size + 14, GUARD, dtype)
-            sums_of_products(flat_a, 2, m + 3, m, flat_b, 1, n + 1, n, rows, c, 4, n + 2, part, parts, scratch, 7)
-            assert (scratch[:7] == GUARD).all()
-            assert (scratch[-7:] == GUARD).all()
-        found = c[4 : 4 + m * (n + 2)].reshape(m, n + 2)[:, :n]
-        np.testing.assert_array_equal(c, spread(found, 4, n + 2), strict=True)
-        if first is None:
-            first = found
-            close(found, wide(a).T @ wide(b), np.abs(a).T @ np.abs(b))
-        np.testing.assert_array_equal(found.view(np.uint8), first.view(np.uint8), strict=True)
+    before = numbers([m, n], (m, n), dtype)
+    c, scratch = spread(before, 4, n + 2), np.full(size + 14, GUARD, dtype)
+    sums_of_products(flat_a, 2, m + 3, m, flat_b, 1, n + 1, n, rows, c, 4, n + 2, scratch, 7)
+    assert (scratch[:7] == GUARD).all()
+    assert (scratch[-7:] == GUARD).all()
+    found = c[4 : 4 + m * (n + 2)].reshape(m, n + 2)[:, :n]
+    np.testing.assert_array_equal(c, spread(found, 4, n + 2), strict=True)
+    close(found, wide(a).T @ wide(b) + before, np.abs(a).T @ np.abs(b) + np.abs(before))
 
 
 def test_arrays_of_two_dtypes_of_integers_or_with_strides_are_refused() -> None:
