@@ -57,6 +57,10 @@ if TYPE_CHECKING:
     from nanolstm.streaming import Stepper as Stepper
     from nanolstm.traced import kernel_source as kernel_source
     from nanolstm.traced import trace as trace
+    from nanolstm.train.fit import fit as fit
+    from nanolstm.train.optimizer import Optimizer as Optimizer
+    from nanolstm.train.run import Run as Run
+    from nanolstm.train.training import Training as Training
 
 _MODULES = {
     "language.cell": ("Cell",),
@@ -79,6 +83,10 @@ _MODULES = {
     "testing": ("testing",),
     "streaming": ("Stepper",),
     "traced": ("kernel_source", "trace"),
+    "train.fit": ("fit",),
+    "train.optimizer": ("Optimizer",),
+    "train.run": ("Run",),
+    "train.training": ("Training",),
 }
 
 __all__ = [name for names in _MODULES.values() for name in names]

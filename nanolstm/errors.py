@@ -5,6 +5,7 @@ built-in exception that Python programmers expect in its place.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class NanolstmError(Exception):
@@ -103,6 +104,16 @@ class KernelError(NanolstmError):
 
 class KernelWarning(UserWarning):
     """A step that is not compiled, or not kept compiled: it runs all the same, but more slowly."""
+
+
+class DivergedError(NanolstmError, ArithmeticError):
+    """A training met a loss or a gradient that is no finite number; the model has its last good parameters.
+
+    Attributes:
+        run: what there was until then, a `Run`; None where training had not begun.
+    """
+
+    run: Any = None
 
 
 class LossError(NanolstmError):

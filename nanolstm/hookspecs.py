@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from nanolstm.data.request import Data, DataRequest
     from nanolstm.language.cell import Cell
+    from nanolstm.train.run import Run
+    from nanolstm.train.training import Training
 
 hookspec = pluggy.HookspecMarker("nanolstm")
 hookimpl = pluggy.HookimplMarker("nanolstm")
@@ -55,6 +57,16 @@ class RegisterLoss(Protocol):
         """
 
 
+class RegisterMaker(Protocol):
+    """What the hooks for optimizers, schedules and callbacks are given."""
+
+    def __call__(self, name: str, make: Callable[..., Any], /) -> None:
+        """Register a class or function under `name`; called with the parameters that stand in the brackets.
+
+        `"adam(lr=0.01)"` calls it as `make(lr=0.01)`.
+        """
+
+
 class RegisterCell(Protocol):
     """What `nanolstm_register_cells` is given."""
 
@@ -78,6 +90,47 @@ def nanolstm_register_losses(register: RegisterLoss) -> None:
     Both arrays are (n, N): all valid entries of the batch, so that a loss never sees a mask. They have the same shape
     unless the loss was registered with `columns=`.
     """
+
+
+@hookspec
+def nanolstm_register_metrics(register: RegisterLoss) -> None:
+    """Register metrics, which are reported and not trained: `register("accuracy", accuracy, classes=True)`.
+
+    As for losses, whose names can be asked for as metrics too; but no derivative is taken, so any NumPy will do.
+    """
+
+
+@hookspec
+def nanolstm_register_optimizers(register: RegisterMaker) -> None:
+    """Register optimizers: `register("lion", Lion)`, a subclass of [`nanolstm.Optimizer`][nanolstm.Optimizer]."""
+
+
+@hookspec
+def nanolstm_register_schedules(register: RegisterMaker) -> None:
+    """Register schedules: `register("exponential", make)`.
+
+    `make(**parameters)` answers with a function of (epochs done, epochs in all) to a factor of the learning rate.
+    """
+
+
+@hookspec
+def nanolstm_register_callbacks(register: RegisterMaker) -> None:
+    """Register callbacks: `register("csv", make)`, see [`nanolstm.fit`][nanolstm.fit] for what such an object has."""
+
+
+@hookspec
+def nanolstm_fit_start(training: Training) -> None:
+    """Look at a training that is about to begin. A plugin that fails here is left out, and training goes on."""
+
+
+@hookspec
+def nanolstm_epoch_end(training: Training) -> None:
+    """Look at a training after an epoch; `training.history[-1]` is its row, `training.stop(why)` ends it."""
+
+
+@hookspec
+def nanolstm_fit_end(training: Training, run: Run) -> None:
+    """Look at a training that has ended, and at what `nl.fit` will answer with."""
 
 
 @hookspec

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import numpy as np
 
 from nanolstm import plugins
-from nanolstm.errors import InputError, LossError, NanolstmError, UnknownNameError, nearest
+from nanolstm.errors import InputError, LossError, NanolstmError
 from nanolstm.language.functions import Array
+from nanolstm.naming import check_parameters, parse_name
+from nanolstm.registry import singular
 
 
 @attrs.frozen(kw_only=True)
@@ -177,22 +179,30 @@ def loss(text: str | Callable[..., Any]) -> Loss:
 _found: dict[str, tuple[str, Any, Loss]] = {}
 
 
-def _find(text: str) -> tuple[str, Any, Loss]:
-    name, entry, parameters = plugins.lookup("losses", text)
+def metric(text: str | Callable[..., Any]) -> Loss:
+    """The metric that `name` or `name(key=value)` asks for, a loss of that name, or a plain function as a metric.
+
+    Raises:
+        InputError: as for `loss`.
+        UnknownNameError: neither a metric nor a loss is registered under the name.
+        PluginError: two plugins registered it.
+    """
+    if isinstance(text, str):
+        name, _ = parse_name(text)
+        if name not in plugins.shared.registry("losses") or name in plugins.shared.registry("metrics"):
+            return _find(text, "metrics")[2]
+    return loss(text)
+
+
+def _find(text: str, kind: Literal["losses", "metrics"] = "losses") -> tuple[str, Any, Loss]:
+    name, entry, parameters = plugins.lookup(kind, text)
     made = entry.value
     known = list(inspect.signature(made.function).parameters.values())[2:]
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in known)
-    names = [p.name for p in known if p.kind is not p.VAR_KEYWORD]
-    for key in parameters:
-        if key not in names and not open_ended:
-            raise UnknownNameError(f"loss {name!r} has no parameter {key!r}; {nearest(key, names, 'parameters')}")
-    for p in known:
-        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name not in parameters:
-            raise InputError(f"loss {name!r} needs its parameter {p.name!r}: write {name}({p.name}=...)")
+    check_parameters(singular(kind), name, known, parameters)
     columns = int(made.columns(**parameters)) if callable(made.columns) else made.columns
     if columns < 1:
         raise InputError(
-            f"loss {text!r} has {columns} columns of prediction for each of the target; expected at least 1"
+            f"{singular(kind)} {text!r} has {columns} columns of prediction for each of the target; expected at least 1"
         )
     return (
         name,

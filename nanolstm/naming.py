@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nanolstm.errors import InputError
+from nanolstm.errors import InputError, UnknownNameError, nearest
 
 _FORM = re.compile(r"\s*([^\s()]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
@@ -31,6 +33,23 @@ def parse_name(text: str) -> tuple[str, dict[str, Any]]:
             f"{text!r}: in the brackets stand key=value pairs with plain values (numbers, 'text', True, tuples), for "
             f"example quantile(q=0.9)"
         ) from None
+
+
+def check_parameters(what: str, name: str, known: Iterable[inspect.Parameter], given: Mapping[str, Any]) -> None:
+    """Check what was written in the brackets against the parameters of `name`, which is a `what`: a loss, a schedule.
+
+    Raises:
+        UnknownNameError: one that it does not have; the nearest is suggested.
+        InputError: one that it needs is missing.
+    """
+    known = list(known)
+    names = [p.name for p in known if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    for key in given:
+        if key not in names and not any(p.kind is p.VAR_KEYWORD for p in known):
+            raise UnknownNameError(f"{what} {name!r} has no parameter {key!r}; {nearest(key, names, 'parameters')}")
+    for p in known:
+        if p.default is p.empty and p.name in names and p.name not in given:
+            raise InputError(f"{what} {name!r} needs its parameter {p.name!r}: write {name}({p.name}=...)")
 
 
 def _literals(text: str) -> dict[str, Any]:

@@ -22,17 +22,18 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 import pluggy
 
 from nanolstm import hookspecs
 from nanolstm.errors import InputError, PluginError, PluginWarning, UnknownNameError, nearest, one_line
-from nanolstm.naming import parse_name
-from nanolstm.registry import Entry, Plugin, Registry, registrar
+from nanolstm.naming import check_parameters, parse_name
+from nanolstm.registry import Entry, Plugin, Registry, registrar, singular
 
 T = TypeVar("T")
 P = ParamSpec("P")
+Kind: TypeAlias = Literal["sources", "losses", "metrics", "optimizers", "schedules", "callbacks", "cells"]
 
 
 def _locked(method: Callable[P, T]) -> Callable[P, T]:
@@ -165,7 +166,7 @@ class PluginHouse:
 
     @_locked
     def registry(self, kind: str) -> Registry[Any]:
-        """What is registered of `kind`: `"sources"`, `"losses"` or `"cells"`.
+        """What is registered of `kind`, one of those in `Kind`.
 
         Raises:
             PluginError: a plugin breaks while it registers, and was added by hand, or the house is strict.
@@ -188,6 +189,13 @@ class PluginHouse:
                 self._report([plugin])
             elif plugin.status == "on":
                 yield plugin, own
+
+    def tell(self, hook: str, **arguments: Any) -> None:
+        """Call `hook` of every plugin that has it; one that breaks is left out, and the others are told."""
+        self.load()
+        for plugin in [p for p in self.plugins.values() if p.status == "on" and hook in p.hooks]:
+            if not self._call(plugin, hook, arguments):
+                self._report([plugin])
 
     def leave_out(self, plugin: Plugin, reason: str | BaseException) -> None:
         """Declare `plugin` broken for `reason`, and forget all that it registered."""
@@ -342,12 +350,12 @@ def unregister(name: str) -> None:
 
 def listing() -> list[Plugin]:
     """Every plugin with its distribution, version, hooks and what it registered; also those that are off or broken."""
-    for kind in ("sources", "losses", "cells"):
+    for kind in get_args(Kind):
         shared.registry(kind)
     return list(shared.plugins.values())
 
 
-def lookup(kind: Literal["sources", "losses", "cells"], text: str) -> tuple[str, Entry[Any], dict[str, Any]]:
+def lookup(kind: Kind, text: str) -> tuple[str, Entry[Any], dict[str, Any]]:
     """The entry that `name(key=value)` asks for: its name, itself, the parameters.
 
     Raises:
@@ -359,3 +367,16 @@ def lookup(kind: Literal["sources", "losses", "cells"], text: str) -> tuple[str,
         raise InputError(f"{text!r} is no name of one of the {kind}")
     name, parameters = parse_name(text)
     return name, shared.registry(kind)[name], parameters
+
+
+def made(kind: Kind, text: str) -> Any:
+    """What `name(key=value)` makes: the registered function or class, called with the parameters.
+
+    Raises:
+        InputError: `text` is no name, or a value is refused by what is made.
+        UnknownNameError: nothing is registered under it, or it has no such parameter.
+        PluginError: two plugins registered it.
+    """
+    name, entry, parameters = lookup(kind, text)
+    check_parameters(singular(kind), name, inspect.signature(entry.value).parameters.values(), parameters)
+    return entry.value(**parameters)

@@ -60,7 +60,7 @@ class LossEntry:
 
 
 class Registry(Generic[T]):
-    """What plugins registered of one kind (sources, losses, cells), by name."""
+    """What plugins registered of one kind (sources, losses, optimizers, cells, ...), by name."""
 
     def __init__(self, kind: str, plugins: Mapping[str, Plugin]) -> None:
         """An empty registry of `kind`, a plural, beside `plugins`, which errors speak of."""
@@ -102,8 +102,9 @@ class Registry(Generic[T]):
         if not entries:
             missing = [f"{p} is {p.status}" for p in self._plugins.values() if p.status != "on"]
             note = f" (plugin {'; plugin '.join(missing)})" if missing else ""
-            one = self.kind.removesuffix("es") if self.kind == "losses" else self.kind.removesuffix("s")
-            raise UnknownNameError(f"no {one} {name!r}; {nearest(name, self._entries, 'registered')}{note}")
+            raise UnknownNameError(
+                f"no {singular(self.kind)} {name!r}; {nearest(name, self._entries, 'registered')}{note}"
+            )
         if len(entries) > 1:
             first, second = entries[0].plugin, entries[1].plugin
             raise PluginError(
@@ -140,8 +141,14 @@ def registrar(registry: Registry[Any], plugin: Plugin) -> Callable[..., None]:
     ) -> None:
         if not callable(columns) and (not isinstance(columns, int) or columns < 1):
             raise PluginError(
-                f"loss {name!r} is registered with columns={columns!r}; expected an int from 1 on, or a function"
+                f"{singular(registry.kind)} {name!r} is registered with columns={columns!r}; expected an int from 1 "
+                "on, or a function"
             )
         registry.add(plugin, name, LossEntry(function, columns, classes, in_target_units))
 
-    return register_loss if registry.kind == "losses" else register
+    return register_loss if registry.kind in ("losses", "metrics") else register
+
+
+def singular(kind: str) -> str:
+    """One of a kind: "loss", "source"."""
+    return kind.removesuffix("es") if kind == "losses" else kind.removesuffix("s")

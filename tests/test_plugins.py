@@ -8,6 +8,7 @@ import threading
 import types
 import warnings
 from importlib import metadata
+from typing import get_args
 
 import attrs
 import numpy as np
@@ -19,7 +20,7 @@ from nanolstm import hookimpl, plugins
 from nanolstm.errors import InputError, PluginError, PluginWarning, UnknownNameError
 from nanolstm.plugins import PluginHouse
 
-OURS = {"files", "losses", "sample", "tasks", "yfinance", "zoo"}
+OURS = {"files", "losses", "sample", "tasks", "training", "yfinance", "zoo"}
 
 
 def plugin(**hooks):
@@ -92,7 +93,7 @@ def test_what_is_shipped_is_found_by_entry_points_and_by_nothing_else(shared):
     }
     assert found["sample"].registered == {"sources": ["sample"]}
     assert found["sample"].hooks == ["nanolstm_register_sources"]
-    assert {kind for name in OURS for kind in found[name].registered} == {"sources", "losses", "cells"}
+    assert {kind for name in OURS for kind in found[name].registered} == set(get_args(plugins.Kind))
 
 
 def test_nothing_is_loaded_before_it_is_asked_for(installed):
@@ -115,13 +116,9 @@ def test_the_hooks_of_a_plugin_are_listed_and_how_long_its_import_took(house):
 
 def test_every_hook_is_documented():
     hooks = [name for name in dir(nl.plugins.hookspecs) if name.startswith("nanolstm_")]
-    assert set(hooks) == {
-        "nanolstm_load_data",
-        "nanolstm_register_cells",
-        "nanolstm_register_commands",
-        "nanolstm_register_losses",
-        "nanolstm_register_sources",
-    }
+    kinds = {f"nanolstm_register_{kind}" for kind in (*get_args(plugins.Kind), "commands")}
+    moments = {"nanolstm_fit_start", "nanolstm_epoch_end", "nanolstm_fit_end"}
+    assert set(hooks) == {"nanolstm_load_data"} | kinds | moments
     assert all(getattr(nl.plugins.hookspecs, name).__doc__ for name in hooks)
 
 

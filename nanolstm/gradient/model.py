@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 
 from nanolstm.compile.programs import Variant
 from nanolstm.compile.steps import one_step
+from nanolstm.errors import InputError
 from nanolstm.gradient.batch import Batch, check_batch, in_memory
 from nanolstm.gradient.bound import BoundModel, bound_model
+from nanolstm.gradient.rows import Rows
 from nanolstm.gradient.run import gathered, start
 from nanolstm.gradient.structure import Structure, completed, names_of
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource
 from nanolstm.losses import Loss
 from nanolstm.losses import loss as find_loss
+from nanolstm.recording import Recording
 from nanolstm.traced import programs_of_loss
 
 if TYPE_CHECKING:
     from nanolstm.sequence import Sequence
+
+Scored: TypeAlias = Literal["all", "last"]
+"""Which steps of each sequence a loss scores."""
 
 
 class Derivable:
@@ -38,6 +44,7 @@ class Derivable:
         initial: Mapping[str, Any] | None = None,
         truncate: int | None = None,
         checkpoint_every: int | None = None,
+        steps: Scored = "all",
         rng: int | RandomSource | None = None,
         **feeds: Any,
     ) -> tuple[float, Any]:
@@ -69,6 +76,8 @@ class Derivable:
             checkpoint_every: keep what the backward pass needs of a cell's inside for so many steps at a time, and run
                 the others twice; with about sqrt(T) it grows with sqrt(T). Outputs between cells are kept for all
                 steps. The gradient is the same.
+            steps: which steps of each sequence are scored: `"all"` that are valid, or the `"last"` of them, for a
+                target that belongs to the sequence: (B, N), or classes (B,).
             rng: draws the random masks of cells that have `noise`; without it each is its mean.
             feeds: as for calling.
 
@@ -81,17 +90,79 @@ class Derivable:
             InputError: as for calling; a target that does not fit, a `wrt` that is none.
             TraceError: the step or the loss does something of which no derivative can be taken; the text says where.
         """
+        batch = check_batch(cast("Sequence", self), x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
+        value, gradient, _ = self._derive(batch, find_loss(loss), target, wrt, steps, keep=False)
+        return value, gradient
+
+    def value_grad_and_run(
+        self,
+        x: Any,
+        target: Any,
+        *,
+        loss: str | Callable[..., Any] = "rmse",
+        lengths: Any = None,
+        resets: Any = None,
+        initial: Mapping[str, Any] | None = None,
+        truncate: int | None = None,
+        checkpoint_every: int | None = None,
+        steps: Scored = "all",
+        rng: int | RandomSource | None = None,
+        **feeds: Any,
+    ) -> tuple[float, dict[str, Array], Recording]:
+        """The loss and its gradient by the parameters, and the run that they come from: `run.y` and `run.state`.
+
+        What a training step on a part of a long series needs: the next part goes on with `initial=run.state`.
+
+        ```python
+        import numpy as np
+        import nanolstm as nl
+
+        model = nl.Sequence(nl.cells.ToyLSTM(inputs=2, hidden=3, rng=0))
+        value, grads, run = model.value_grad_and_run(np.zeros((100, 2)), np.ones((100, 1)), loss="mse")
+        run.y.shape, run.state["h"].shape                      # (100, 1), (3,)
+        ```
+
+        Args:
+            x: as for `value_and_grad`, like all that follow.
+            target: as there.
+            loss: as there.
+            lengths: as there.
+            resets: as there.
+            initial: as there.
+            truncate: as there.
+            checkpoint_every: as there.
+            steps: as there.
+            rng: as there.
+            feeds: as there.
+
+        Returns:
+            (value, gradient, run); nothing is recorded in the run but `y` and the last states.
+
+        Raises:
+            InputError: as for `value_and_grad`.
+            TraceError: as for `value_and_grad`.
+        """
+        batch = check_batch(cast("Sequence", self), x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
+        value, gradient, run = self._derive(batch, find_loss(loss), target, "parameters", steps, keep=True)
+        return value, gradient, cast("Recording", run)
+
+    def _derive(
+        self, batch: Batch, function: Loss, target: Any, wrt: str | Iterable[str], steps: Scored, *, keep: bool
+    ) -> tuple[float, Any, Recording | None]:
+        """The loss, its gradient, and with `keep` the run."""
         model = cast("Sequence", self)
-        batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
-        function = find_loss(loss)
+        if steps not in ("all", "last"):
+            raise InputError(f"steps={steps!r}: expected 'all', or 'last' for one target for each sequence")
         if wrt == "parameters":
             with bound_model(model, batch, derive=True) as bound:
                 if bound is not None:
-                    return _of_bound(model, bound, function, batch, target)
+                    return _of_bound(model, bound, function, batch, target, steps, keep=keep)
         with in_memory(model, batch) as batch:
             run = start(model, batch, set(names_of(model, wrt)), derive=True)
-            value, cotangents = _loss(function, run.batch, target, run.ahead())
-            return float(value["loss"]), gathered(model, run, run.back(cotangents), wrt, "d ")
+            ahead = run.ahead()
+            value, cotangents = _loss(function, run.batch, target, ahead, steps)
+            kept = _recording(run.batch, ahead) if keep else None
+            return float(value["loss"]), gathered(model, run, run.back(cotangents), wrt, "d "), kept
 
     def jvp(
         self,
@@ -106,6 +177,7 @@ class Derivable:
         initial: Mapping[str, Any] | None = None,
         truncate: int | None = None,
         checkpoint_every: int | None = None,
+        steps: Scored = "all",
         rng: int | RandomSource | None = None,
         **feeds: Any,
     ) -> tuple[Any, Any]:
@@ -123,6 +195,7 @@ class Derivable:
             initial: as for calling.
             truncate: as for `value_and_grad`; the derivative stops where the gradient does.
             checkpoint_every: as for `value_and_grad`.
+            steps: as for `value_and_grad`.
             rng: as for calling.
             feeds: as for calling.
 
@@ -140,7 +213,7 @@ class Derivable:
             ahead = run.ahead()
             if target is None:
                 return run.batch.unpack(ahead["output"]), run.batch.unpack(ahead["v output"])
-            value, _ = _loss(find_loss(loss or "rmse"), run.batch, target, ahead)
+            value, _ = _loss(find_loss(loss or "rmse"), run.batch, target, ahead, steps)
             return float(value["loss"]), float(value["v loss"])
 
     def hvp(
@@ -156,6 +229,7 @@ class Derivable:
         initial: Mapping[str, Any] | None = None,
         truncate: int | None = None,
         checkpoint_every: int | None = None,
+        steps: Scored = "all",
         rng: int | RandomSource | None = None,
         **feeds: Any,
     ) -> Any:
@@ -173,6 +247,7 @@ class Derivable:
             truncate: as for `value_and_grad`; the state before a stop counts as a constant here too, as in a double
                 backward pass through it.
             checkpoint_every: as for `value_and_grad`.
+            steps: as for `value_and_grad`.
             rng: as for calling.
             feeds: as for calling.
 
@@ -188,7 +263,7 @@ class Derivable:
         with in_memory(model, batch) as batch:
             function = find_loss(loss)
             run = start(model, batch, set(names_of(model, wrt)), completed(model, batch, wrt, direction), derive=True)
-            _, cotangents = _loss(function, run.batch, target, run.ahead())
+            _, cotangents = _loss(function, run.batch, target, run.ahead(), steps)
             return gathered(model, run, run.back(cotangents), wrt, "v d ")
 
 
@@ -196,41 +271,80 @@ _ONE, _BY_PREDICTION = np.ones(()), Variant(wrt=frozenset({"prediction"}))
 
 
 def _of_bound(
-    model: Sequence, bound: BoundModel, function: Loss, batch: Batch, target: Any
-) -> tuple[float, dict[str, Array]]:
-    """The loss, and the gradient by the parameters."""
+    model: Sequence, bound: BoundModel, function: Loss, batch: Batch, target: Any, steps: Scored, *, keep: bool
+) -> tuple[float, dict[str, Array], Recording | None]:
+    """The loss, the gradient by the parameters, and with `keep` the run."""
     bound.run(model, batch)
-    shape = (*batch.inputs.batch, batch.layout.time, bound.y.shape[-1])
-    true = function.aligned(shape, bound.y.dtype, target, lengths=batch.layout.lengths)
+    own, layout, width = batch.inputs.batch, batch.layout, bound.y.shape[-1]
+    rows = _last_rows(layout) if steps == "last" else slice(None)
+    predicted, dtype = bound.y[rows], bound.y.dtype
     with bound.memory_of_loss as memory:
-        true = bound.put(true, memory.take((batch.layout.time * batch.layout.batch, true.shape[-1]), true.dtype))
-        given = {"prediction": bound.y, "target": true, "d loss": _ONE.astype(true.dtype, copy=False)}
-        programs = programs_of_loss(function, shape[-1], true.dtype)
-        answer = programs.joint(_BY_PREDICTION)(one_step(len(true)), true.dtype, given, memory)
-        bound.dy[...] = answer["d prediction"]
-    return float(answer["loss"]), bound.back()
+        if steps == "last":
+            true = function.aligned(predicted.shape, dtype, target if own else np.asarray(target)[None])
+            bound.dy[...] = 0.0
+        else:
+            true = function.aligned((*own, layout.time, width), dtype, target, lengths=layout.lengths)
+            true = bound.put(true, memory.take((layout.time * layout.batch, true.shape[-1]), true.dtype))
+        given = {"prediction": predicted, "target": true, "d loss": _ONE.astype(dtype, copy=False)}
+        programs = programs_of_loss(function, width, dtype)
+        answer = programs.joint(_BY_PREDICTION)(one_step(len(true)), dtype, given, memory)
+        bound.dy[rows] = answer["d prediction"]
+    run = Recording(batch.unpack(bound.y), bound.last(), {}) if keep else None
+    return float(answer["loss"]), bound.back(), run
 
 
-def _loss(function: Loss, batch: Batch, target: Any, ahead: Mapping[str, Array]) -> tuple[Structure, dict[str, Array]]:
+def _last_rows(layout: Rows) -> Array:
+    """The row of the last valid step of each sequence, (B,)."""
+    ends = layout.time if layout.lengths is None else layout.lengths
+    rows: Array = layout.places[np.arange(layout.batch) * layout.time + ends - 1]
+    return rows
+
+
+def _recording(batch: Batch, ahead: Mapping[str, Array]) -> Recording:
+    """The output and the last states of a run, as arrays of the caller's own."""
+    own = batch.inputs.batch
+    last = {name: value for name, value in ahead.items() if name.startswith("last ")}
+    state = {name.removeprefix("last "): np.array(value if own else value[0]) for name, value in last.items()}
+    return Recording(batch.unpack(ahead["output"]), state, {})
+
+
+def _loss(
+    function: Loss, batch: Batch, target: Any, ahead: Mapping[str, Array], steps: Scored
+) -> tuple[Structure, dict[str, Array]]:
     """The loss of a model's output, its tangent, and the cotangents of the output of all rows."""
     y = batch.unpack(ahead["output"])
-    lengths = batch.inputs.lengths if batch.layout.lengths is not None else None
-    predicted, true = function.entries(y, target, lengths=lengths)
-    valid = None if lengths is None else np.arange(y.shape[1]) < lengths[:, None]
+    scored = _scored(batch, steps)
+    if steps == "last":
+        predicted, true = function.entries(y[scored], target if batch.inputs.batch else np.asarray(target)[None])
+    else:
+        lengths = batch.inputs.lengths if batch.layout.lengths is not None else None
+        predicted, true = function.entries(y, target, lengths=lengths)
     given = {"prediction": predicted, "target": true, "d loss": np.ones((), y.dtype), "v d loss": np.zeros((), y.dtype)}
     along = None
     if "v output" in ahead:
         along = frozenset({"prediction"})
         tangent = batch.unpack(ahead["v output"])
-        given["v prediction"] = tangent.reshape(predicted.shape) if valid is None else tangent[valid]
+        given["v prediction"] = tangent.reshape(predicted.shape) if scored is None else tangent[scored]
     variant = Variant(wrt=frozenset({"prediction"}), along=along)
     answer = programs_of_loss(function, y.shape[-1], y.dtype).joint(variant)(one_step(len(predicted)), y.dtype, given)
     cotangents = {}
     for way in ("d ",) if along is None else ("d ", "v d "):
-        if valid is None:
+        if scored is None:
             whole = answer[f"{way}prediction"].reshape(y.shape)
         else:
             whole = np.zeros_like(y)
-            whole[valid] = answer[f"{way}prediction"]
+            whole[scored] = answer[f"{way}prediction"]
         cotangents[f"{way}output"] = batch.pack_batch_first(whole)
     return answer, cotangents
+
+
+def _scored(batch: Batch, steps: Scored) -> Array | None:
+    """Which steps of y count, a mask (T,) or (B, T); None for all."""
+    time = np.arange(batch.layout.time)
+    if steps == "last":
+        ends = batch.inputs.lengths
+        last = np.full(batch.inputs.batch, len(time)) if ends is None else ends
+        mask: Array = time == last[..., None] - 1
+        return mask
+    lengths = batch.inputs.lengths if batch.layout.lengths is not None else None
+    return None if lengths is None else time < lengths[:, None]

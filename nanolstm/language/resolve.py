@@ -31,7 +31,7 @@ def resolve(cell: Cell) -> Anatomy:
 
 ARGUMENTS_OF_A_MODEL = (
     *("target", "loss", "lengths", "resets", "initial", "return_state", "rng", "backend"),
-    *("wrt", "direction", "truncate", "checkpoint_every", "parameters", "frozen"),
+    *("wrt", "direction", "truncate", "checkpoint_every", "steps", "parameters", "frozen"),
 )
 """Names that a call of a model has, or will have, for itself: no feed can bear them."""
 
