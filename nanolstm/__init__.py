@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from nanolstm.losses import loss as loss
     from nanolstm.recording import Recording as Recording
     from nanolstm.sequence import Sequence as Sequence
+    from nanolstm.store.models import load as load
+    from nanolstm.store.models import save as save
     from nanolstm.streaming import Stepper as Stepper
     from nanolstm.traced import kernel_source as kernel_source
     from nanolstm.traced import trace as trace
@@ -76,6 +78,7 @@ _MODULES = {
     "plugins": ("plugins",),
     "recording": ("Recording",),
     "sequence": ("Sequence",),
+    "store.models": ("load", "save"),
     "testing": ("testing",),
     "streaming": ("Stepper",),
     "traced": ("kernel_source", "trace"),
