@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nanolstm import cells as cells
     from nanolstm import errors as errors
+    from nanolstm import plot as plot
     from nanolstm import plugins as plugins
     from nanolstm import testing as testing
     from nanolstm.checking.check import check as check
@@ -75,6 +76,7 @@ _MODULES = {
     "loading": ("load_data",),
     "losses": ("Loss", "loss"),
     "language.parameters": ("Parameters",),
+    "plot": ("plot",),
     "plugins": ("plugins",),
     "recording": ("Recording",),
     "sequence": ("Sequence",),
