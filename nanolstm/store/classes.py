@@ -46,7 +46,7 @@ def find(name: str, module: str, given: Mapping[str, type[Cell]]) -> type[Cell]:
     found = [known for known, target in targets.items() if target == (module, name)] or [
         known for known, target in targets.items() if name in (known, target[1])
     ]
-    if len(found) == 1:
+    if len({targets[known] for known in found}) == 1:  # one class may be registered under several names
         return find_cell(found[0])[0]
     registered = nearest(name, [*given, *targets])
     why = (
@@ -63,4 +63,4 @@ def _target(value: Any) -> tuple[str, str]:
     if isinstance(value, str):
         module, _, name = value.partition(":")
         return module, name
-    return value.__module__, value.__name__
+    return getattr(value, "__module__", ""), getattr(value, "__name__", "")

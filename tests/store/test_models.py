@@ -153,6 +153,20 @@ def test_a_model_comes_back_to_the_last_bit(path, name):
     assert all(grads[key].tobytes() == grads_again[key].tobytes() for key in grads)
 
 
+def test_a_file_of_the_first_format_is_loaded_for_ever():
+    """It was written by version 0.1.0, and is never written again: what is checked is that it is still understood."""
+    model = nl.load(Path(__file__).with_name("format-1.safetensors"))
+    below, above = (
+        "ToyLSTM(inputs=2, hidden=3, outputs=3, dtype='float64')",
+        "ToyLSTM(inputs=6, hidden=2, outputs=1, dtype='float64')",
+    )
+    assert repr(model.cells) == repr(model.backward) == f"({below}, {above})"
+    assert (model.readout, model.learn_initial, model.backend) == (2, True, "auto")
+    for i, (name, view) in enumerate(model.parameters.items()):
+        np.testing.assert_array_equal(view.ravel(), (np.arange(view.size) - 4 * i) / 64, err_msg=name)
+    assert [cell.rng for cell in model.cells] == [5, 6]
+
+
 def test_what_is_loaded_is_trained_like_any_other_model(path):
     nl.save(MODELS["all of it"](), path)
     loaded = nl.load(path, cells=Leaky)
@@ -277,6 +291,11 @@ def house(monkeypatch):
 @pytest.mark.parametrize("name", ["Leaky", "AnotherName"])
 def test_a_registered_class_is_found_under_whatever_name(saved, house, name):
     house.register(registering(**{name: Leaky}), "mine")
+    assert type(nl.load(saved).cells[0]) is Leaky
+
+
+def test_a_class_that_is_registered_twice_over_is_one_class(saved, house):
+    house.register(registering(First=Leaky, Second=Leaky), "mine")
     assert type(nl.load(saved).cells[0]) is Leaky
 
 
