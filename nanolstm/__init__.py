@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nanolstm import cells as cells
     from nanolstm import errors as errors
+    from nanolstm import plot as plot
     from nanolstm import plugins as plugins
     from nanolstm import testing as testing
     from nanolstm.checking.check import check as check
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from nanolstm.losses import loss as loss
     from nanolstm.recording import Recording as Recording
     from nanolstm.sequence import Sequence as Sequence
+    from nanolstm.store.models import load as load
+    from nanolstm.store.models import save as save
     from nanolstm.streaming import Stepper as Stepper
     from nanolstm.traced import kernel_source as kernel_source
     from nanolstm.traced import trace as trace
@@ -77,9 +80,11 @@ _MODULES = {
     "loading": ("load_data",),
     "losses": ("Loss", "loss"),
     "language.parameters": ("Parameters",),
+    "plot": ("plot",),
     "plugins": ("plugins",),
     "recording": ("Recording",),
     "sequence": ("Sequence",),
+    "store.models": ("load", "save"),
     "testing": ("testing",),
     "streaming": ("Stepper",),
     "traced": ("kernel_source", "trace"),

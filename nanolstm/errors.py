@@ -152,6 +152,38 @@ class MalformedAnswerError(SourceUnavailableError):
     """The source answered with something that is not in its own format."""
 
 
+class StoreError(NanolstmError):
+    """A file of a model, or of a training run, cannot be written, read or used; the text begins with its path."""
+
+
+class FileAccessError(StoreError, OSError):
+    """The operating system refuses: no folder, no permission, a full disk."""
+
+
+class MissingFileError(FileAccessError, FileNotFoundError):
+    """There is no such file."""
+
+
+class DamagedFileError(StoreError, ValueError):
+    """A file is not as it was written: cut off, changed, or made up."""
+
+
+class ForeignFileError(DamagedFileError):
+    """A file is none of nanolstm's, or one for another purpose."""
+
+
+class NewerFileError(StoreError, ValueError):
+    """A file is sound, and written by a later version of nanolstm in a form that this one does not know."""
+
+
+class DescriptionError(StoreError, TypeError):
+    """Something that a file cannot hold: a setting of a cell that is no plain value, an array of no numbers."""
+
+
+class CellMismatchError(StoreError, ValueError):
+    """A cell class is not that of the file: its settings, its parameters or what it computes differ."""
+
+
 def located(kind: type[TraceError], what: str, place: tuple[str, int], instead: str) -> TraceError:
     """A `kind`: what happened, at which file and line, what to write instead, and where more is said."""
     import linecache
