@@ -55,6 +55,17 @@ class RegisterLoss(Protocol):
         """
 
 
+class RegisterScaler(Protocol):
+    """What `nanolstm_register_scalers` is given."""
+
+    def __call__(self, name: str, make: Callable[..., Any], /) -> None:
+        """Register under `name` what makes a scikit-learn transformer that has not been fitted.
+
+        `make` is its class, or a function of the parameters that may be asked for, `robust(quantile_range=(10, 90))`.
+        The transformer has `fit`, `transform` and `inverse_transform`, and `sklearn.base.clone` can copy it.
+        """
+
+
 class RegisterCell(Protocol):
     """What `nanolstm_register_cells` is given."""
 
@@ -78,6 +89,11 @@ def nanolstm_register_losses(register: RegisterLoss) -> None:
     Both arrays are (n, N): all valid entries of the batch, so that a loss never sees a mask. They have the same shape
     unless the loss was registered with `columns=`.
     """
+
+
+@hookspec
+def nanolstm_register_scalers(register: RegisterScaler) -> None:
+    """Register scalers: `register("standard", StandardScaler)`; each is fitted on training rows only, by nanolstm."""
 
 
 @hookspec

@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 import pluggy
 
@@ -33,6 +33,7 @@ from nanolstm.registry import Entry, Plugin, Registry, registrar
 
 T = TypeVar("T")
 P = ParamSpec("P")
+Kind: TypeAlias = Literal["sources", "losses", "scalers", "cells"]
 
 
 def _locked(method: Callable[P, T]) -> Callable[P, T]:
@@ -165,7 +166,7 @@ class PluginHouse:
 
     @_locked
     def registry(self, kind: str) -> Registry[Any]:
-        """What is registered of `kind`: `"sources"`, `"losses"` or `"cells"`.
+        """What is registered of `kind`: `"sources"`, `"losses"`, `"scalers"` or `"cells"`.
 
         Raises:
             PluginError: a plugin breaks while it registers, and was added by hand, or the house is strict.
@@ -342,12 +343,12 @@ def unregister(name: str) -> None:
 
 def listing() -> list[Plugin]:
     """Every plugin with its distribution, version, hooks and what it registered; also those that are off or broken."""
-    for kind in ("sources", "losses", "cells"):
+    for kind in get_args(Kind):
         shared.registry(kind)
     return list(shared.plugins.values())
 
 
-def lookup(kind: Literal["sources", "losses", "cells"], text: str) -> tuple[str, Entry[Any], dict[str, Any]]:
+def lookup(kind: Kind, text: str) -> tuple[str, Entry[Any], dict[str, Any]]:
     """The entry that `name(key=value)` asks for: its name, itself, the parameters.
 
     Raises:

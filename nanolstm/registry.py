@@ -60,7 +60,7 @@ class LossEntry:
 
 
 class Registry(Generic[T]):
-    """What plugins registered of one kind (sources, losses, cells), by name."""
+    """What plugins registered of one kind (sources, losses, scalers, cells), by name."""
 
     def __init__(self, kind: str, plugins: Mapping[str, Plugin]) -> None:
         """An empty registry of `kind`, a plural, beside `plugins`, which errors speak of."""

@@ -19,7 +19,7 @@ from nanolstm import hookimpl, plugins
 from nanolstm.errors import InputError, PluginError, PluginWarning, UnknownNameError
 from nanolstm.plugins import PluginHouse
 
-OURS = {"files", "losses", "sample", "tasks", "yfinance", "zoo"}
+OURS = {"files", "losses", "sample", "scalers", "tasks", "yfinance", "zoo"}
 
 
 def plugin(**hooks):
@@ -92,7 +92,7 @@ def test_what_is_shipped_is_found_by_entry_points_and_by_nothing_else(shared):
     }
     assert found["sample"].registered == {"sources": ["sample"]}
     assert found["sample"].hooks == ["nanolstm_register_sources"]
-    assert {kind for name in OURS for kind in found[name].registered} == {"sources", "losses", "cells"}
+    assert {kind for name in OURS for kind in found[name].registered} == {"sources", "losses", "scalers", "cells"}
 
 
 def test_nothing_is_loaded_before_it_is_asked_for(installed):
@@ -120,6 +120,7 @@ def test_every_hook_is_documented():
         "nanolstm_register_cells",
         "nanolstm_register_commands",
         "nanolstm_register_losses",
+        "nanolstm_register_scalers",
         "nanolstm_register_sources",
     }
     assert all(getattr(nl.plugins.hookspecs, name).__doc__ for name in hooks)
