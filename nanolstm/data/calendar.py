@@ -14,11 +14,11 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 CYCLES: Mapping[str, tuple[Callable[[Any], Any], float]] = {
     "minute": (lambda t: t.minute, 60),
     "hour": (lambda t: t.hour + t.minute / 60, 24),
-    "weekday": (lambda t: t.weekday, 7),
+    "weekday": (lambda t: t.day_of_week, 7),
     "day": (lambda t: (t.day - 1) / t.days_in_month, 1),
     "month": (lambda t: t.month - 1, 12),
     "quarter": (lambda t: t.quarter - 1, 4),
-    "dayofyear": (lambda t: (t.dayofyear - 1) / (365 + t.is_leap_year), 1),
+    "day_of_year": (lambda t: (t.day_of_year - 1) / (365 + t.is_leap_year), 1),
 }
 """By name: where in its cycle a time is, and how long the cycle is in the same units."""
 

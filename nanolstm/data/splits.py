@@ -86,6 +86,8 @@ class Splits:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"Splits({name}={value!r}): expected an int from {least} on")
+        if not isinstance(self.refit, int) or (not isinstance(self.refit, bool) and self.refit < 1):
+            raise InputError(f"Splits(refit={self.refit!r}): expected True, False, or an int from 1 on")
         for name in ("train", "validation"):
             if getattr(self, name) is not None:
                 _count(getattr(self, name), 1, name)

@@ -59,8 +59,9 @@ class Transform:
     def restore(self, first: Array, changes: Array) -> Array:
         """The levels whose first `lag` are `first` and whose later changes are `changes`, row by row.
 
-        It takes back `changes`: `restore(x[:lag], changes(x)[lag:])` is x, to the last bit where no level is more than
-        twice the one before or less than half of it.
+        It takes back `changes`: `restore(x[:lag], changes(x)[lag:])` is x, differences to the last bit where no level
+        is more than twice or less than half of the one before, log returns where none differs by more than a third;
+        beyond, a row may differ in the last bit or two.
         """
         levels = np.concatenate([np.asarray(first, dtype=float), np.asarray(changes, dtype=float)])
         for row in range(self.lag, len(levels)):
@@ -82,26 +83,31 @@ class Transform:
             )
 
 
+NEAR = 0.5
+"""Relative changes below this are small ones, whose logarithms are taken without losing a bit."""
+
+
 def _level(_: Array, level: Array) -> Array:
     return level
 
 
-def _relative_log(base: Array, level: Array) -> Array:
-    # Not log(level / base): level - base is exact for levels within a factor of 2 (Sterbenz 1974), and what log1p and
-    # expm1 then lose is below the last bit of the level.
-    return np.log1p((level - base) / base)
+def _log_return(base: Array, level: Array) -> Array:
+    # Not log(level / base) alone: level - base is exact for levels within a factor of 2 (Sterbenz 1974), and what log1p
+    # and expm1 then lose is below the last bit of the level. Of a larger fall log1p would lose more.
+    relative = (level - base) / base
+    near = np.abs(relative) < NEAR
+    return np.where(near, np.log1p(np.where(near, relative, 0.0)), np.log(level / base))
 
 
-def _grow(base: Array, change: Array) -> Array:
-    level: Array = base + base * np.expm1(change)
-    return level
+def _grown(base: Array, change: Array) -> Array:
+    return np.where(np.abs(change) < NEAR, base + base * np.expm1(change), base * np.exp(change))
 
 
 TRANSFORMS: Mapping[str, Callable[..., Transform]] = {
     "none": lambda: Transform(name="none", lag=0, forward=_level, backward=_level),
     "difference": lambda lag=1: Transform(name="difference", lag=lag, forward=lambda b, x: x - b, backward=np.add),
     "log_return": lambda lag=1: Transform(
-        name="log_return", lag=lag, forward=_relative_log, backward=_grow, positive=True
+        name="log_return", lag=lag, forward=_log_return, backward=_grown, positive=True
     ),
 }
 """By name; `lag` is the season of a seasonal difference, `difference(lag=12)`."""

@@ -36,7 +36,7 @@ class Windows:
         past: columns that are known up to the origin only.
         future: columns that are known for the rows to be forecast too (a price list, a holiday).
         calendar: cycles of the calendar, known for all times: `minute`, `hour`, `weekday`, `day` (of the month),
-            `month`, `quarter`, `dayofyear`; each gives two features, the sine and the cosine of its phase.
+            `month`, `quarter`, `day_of_year`; each gives two features, the sine and the cosine of its phase.
 
     Raises:
         InputError: a size that is none, no target, a column in two places.
