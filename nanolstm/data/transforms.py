@@ -100,7 +100,8 @@ def _log_return(base: Array, level: Array) -> Array:
 
 
 def _grown(base: Array, change: Array) -> Array:
-    return np.where(np.abs(change) < NEAR, base + base * np.expm1(change), base * np.exp(change))
+    with np.errstate(over="ignore"):  # of an absurd prediction infinity is what it says
+        return np.where(np.abs(change) < NEAR, base + base * np.expm1(change), base * np.exp(change))
 
 
 TRANSFORMS: Mapping[str, Callable[..., Transform]] = {

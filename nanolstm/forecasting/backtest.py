@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from nanolstm.errors import InputError, UnknownNameError, nearest
+from nanolstm.errors import UnknownNameError, nearest
 from nanolstm.forecasting.comparison import diebold_mariano, holm
 from nanolstm.forecasting.metrics import LABELS, LOSSES, METRICS, OF_QUANTILES, Scored, coverage
 from nanolstm.forecasting.trained import MODEL
@@ -45,10 +45,6 @@ class Backtest:
     notes: tuple[str, ...] = ()
     metrics: Mapping[str, Callable[[Scored], float]] = METRICS
 
-    def __attrs_post_init__(self) -> None:
-        if not len(self.forecasts):
-            raise InputError("there is no forecast to score: no test row has a whole horizon after it")
-
     @functools.cached_property
     def scores(self) -> pd.DataFrame:
         """Every metric for each target, step and forecaster (the index), over all folds and series at once."""
@@ -74,7 +70,10 @@ class Backtest:
             scored = self._scored(group)
             rows[key] = {"n": len(group)} | {name: self.metrics[name](scored) for name in names}
         index = pd.MultiIndex.from_tuples(list(rows), names=columns)
-        return pd.DataFrame(list(rows.values()), index=index).sort_index(level=columns[:-1], sort_remaining=False)
+        table = pd.DataFrame(list(rows.values()), index=index)
+        if len(columns) == 1:
+            return table.set_index(index.get_level_values(0))
+        return table.sort_index(level=columns[:-1], sort_remaining=False, kind="stable")
 
     @functools.cached_property
     def tests(self) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def diebold_mariano(losses: Any, others: Any, *, step: int = 1) -> Comparison:
 
     Source: Diebold & Mariano (1995), Comparing Predictive Accuracy, Journal of Business & Economic Statistics 13(3),
     253-263; the correction and the t distribution: Harvey, Leybourne & Newbold (1997), Testing the equality of
-    prediction mean squared errors, International Journal of Forecasting 13(2), 281-291, equations 8 and 9.
+    prediction mean squared errors, International Journal of Forecasting 13(2), 281-291.
     """
     from scipy.stats import t
 

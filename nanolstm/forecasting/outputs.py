@@ -22,7 +22,7 @@ def uncross(quantiles: Array) -> Array:
     [[1.0, 2.0, 3.0]]
 
     Source: Chernozhukov, Fernandez-Val & Galichon (2010), Quantile and Probability Curves Without Crossing,
-    Econometrica 78(3), 1093-1125, proposition 4.
+    Econometrica 78(3), 1093-1125.
     """
     ascending: Array = np.sort(quantiles, axis=-1)
     return ascending

@@ -63,8 +63,10 @@ def sentence(findings: list[Finding], metric: str, baselines: int) -> str:
     """What `findings`, one for each step of one target, come to.
 
     >>> found = Finding(step=1, best="drift", model=0.9, baseline=1.0, p=0.004, n=250)
-    >>> print(sentence([found], "RMSE", 4).replace(". ", ".\\n"))
-    One step ahead, the model beats drift, the best of 4 baselines: its RMSE is 10.0 % lower (p = 0.004).
+    >>> first, *_, last = sentence([found], "RMSE", 4).partition(". ")
+    >>> print(first)
+    One step ahead, the model beats drift, the best of 4 baselines: its RMSE is 10.0 % lower (p = 0.004)
+    >>> print(last)
     That is by a Diebold-Mariano test of 250 forecasts.
     """
     said = []

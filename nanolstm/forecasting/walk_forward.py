@@ -13,6 +13,7 @@ from nanolstm.data.spacing import spacing
 from nanolstm.data.splits import Fold, Splits
 from nanolstm.data.transforms import Transform
 from nanolstm.data.windows import WindowData, Windows
+from nanolstm.errors import InputError
 from nanolstm.forecasting.backtest import Backtest
 from nanolstm.forecasting.metrics import METRICS, Scored, check_criterion, seasonal_scale
 from nanolstm.forecasting.outputs import Output, Point
@@ -119,11 +120,15 @@ def walk_forward(
             trained = Trained.fit(plan, preparation, series, train, _rows(fold.validation, line, series))
             seconds = time.perf_counter() - began
         asked = _asked(trained.preparation, series, _rows(fold.test, line, series), splits.every)
+        if not len(asked):
+            continue
         table = _table(trained, series, asked, fold.number)
         # Times with a zone, and periods, were Python objects in the arrays of the windows.
         tables.append(table.astype({"origin": line.dtype, "time": line.dtype}))
         folds.append(_fold(fold, last_fit, line, trained, asked, seconds))
         targets.append((trained.data.target, asked.target))
+    if not tables:
+        raise InputError(f"no row of {splits.folds} tests has a horizon of {windows.horizon} rows after it")
     return Backtest(
         forecasts=_concatenated(tables),
         folds=_concatenated(folds).set_index("fold"),

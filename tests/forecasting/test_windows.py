@@ -259,7 +259,7 @@ def test_a_series_that_cannot_be_used_is_refused_with_the_place(spoil, text):
 
 
 def test_what_is_no_series_is_refused():
-    with pytest.raises(InputError, match="ndarray is no series; expected a pandas.DataFrame"):
+    with pytest.raises(InputError, match=r"ndarray is no series; expected a pandas\.DataFrame"):
         check_series(np.zeros((10, 2)), WINDOWS)
     with pytest.raises(InputError, match="holds no series"):
         check_series({}, WINDOWS)
@@ -268,5 +268,5 @@ def test_what_is_no_series_is_refused():
 
 
 def test_too_few_training_rows_are_told_with_what_is_needed():
-    with pytest.raises(InputError, match="series 'series' has 8 training rows; .* need at least 9"):
+    with pytest.raises(InputError, match=r"series 'series' has 8 training rows; .* need at least 9"):
         prepared(train=range(8), transform="difference")
