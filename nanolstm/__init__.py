@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nanolstm import errors as errors
     from nanolstm import plugins as plugins
     from nanolstm import testing as testing
+    from nanolstm.bounds import output_range as output_range
     from nanolstm.checking.check import check as check
     from nanolstm.data.request import DataRequest as DataRequest
     from nanolstm.data.request import SequenceData as SequenceData
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from nanolstm.traced import trace as trace
 
 _MODULES = {
+    "bounds": ("output_range",),
     "language.cell": ("Cell",),
     "cells": ("cells",),
     "checking.check": ("check",),
