@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nanolstm.errors import NanolstmError as NanolstmError
     from nanolstm.forecasting.backtest import Backtest as Backtest
     from nanolstm.forecasting.comparison import diebold_mariano as diebold_mariano
+    from nanolstm.forecasting.forecast import forecast as forecast
     from nanolstm.forecasting.outputs import Gaussian as Gaussian
     from nanolstm.forecasting.outputs import Quantiles as Quantiles
     from nanolstm.forecasting.reach import out_of_reach as out_of_reach
@@ -80,6 +81,7 @@ _MODULES = {
     "errors": ("NanolstmError", "errors"),
     "forecasting.backtest": ("Backtest",),
     "forecasting.comparison": ("diebold_mariano",),
+    "forecasting.forecast": ("forecast",),
     "forecasting.outputs": ("Gaussian", "Quantiles"),
     "forecasting.reach": ("out_of_reach",),
     "forecasting.walk_forward": ("walk_forward",),

@@ -66,23 +66,26 @@ def timeline(series: Mapping[Any, pd.DataFrame]) -> Any:
     return first
 
 
-def check_transforms(wanted: Any, windows: Windows) -> dict[str, Transform]:
+def check_transforms(wanted: Any, windows: Windows, series: Mapping[Any, pd.DataFrame]) -> dict[str, Transform]:
     """The transform of each column that has one: of all targets where one name is given, else as a mapping says.
 
     Raises:
         UnknownNameError: no such transform, or a column that is not used.
         InputError: neither a name nor a mapping.
+        BadDataError: it is not defined for a value of a series.
     """
-    if wanted is None:
-        wanted = "none"
     if not isinstance(wanted, Mapping):
-        return dict.fromkeys(windows.targets, transform(wanted))
+        wanted = dict.fromkeys(windows.targets, "none" if wanted is None else wanted)
     for column in wanted:
         if column not in windows.columns:
             raise UnknownNameError(
                 f"transform of column {column!r}, which is not used; {nearest(str(column), windows.columns, 'columns')}"
             )
-    return {column: transform(name) for column, name in wanted.items()}
+    made = {column: transform(name) for column, name in wanted.items()}
+    for name, frame in series.items():
+        for column, one in made.items():
+            one.check(frame[column], f"series {name!r}")
+    return made
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -28,7 +28,7 @@ class Fold:
     test: range
 
 
-def _count(value: Size, rows: int, name: str) -> int:
+def count_rows(value: Size, rows: int, name: str) -> int:
     """A size as a number of rows: an int is one, a float a share of all rows."""
     if (
         isinstance(value, bool)
@@ -90,7 +90,7 @@ class Splits:
             raise InputError(f"Splits(refit={self.refit!r}): expected True, False, or an int from 1 on")
         for name in ("train", "validation"):
             if getattr(self, name) is not None:
-                _count(getattr(self, name), 1, name)
+                count_rows(getattr(self, name), 1, name)
 
     def fits(self, number: int) -> bool:
         """Whether fold `number` is fitted anew."""
@@ -104,8 +104,8 @@ class Splits:
         """
         rows = len(timeline)
         size = self._test_rows(timeline)
-        train = None if self.train is None else _count(self.train, rows, "train")
-        held = _count(self.validation, rows, "validation")
+        train = None if self.train is None else count_rows(self.train, rows, "train")
+        held = count_rows(self.validation, rows, "validation")
         first = rows - self.folds * size - self.gap
         if size < 1 or min(first, first if train is None else train) <= held:
             raise InputError(
@@ -129,7 +129,7 @@ class Splits:
         if self.test is None:
             return rows // (self.folds + 1)
         if isinstance(self.test, int | float):
-            return _count(self.test, rows, "test")
+            return count_rows(self.test, rows, "test")
         try:
             begin = int(timeline.searchsorted(_as_time(self.test, timeline)))
         except (TypeError, ValueError):

@@ -98,10 +98,7 @@ def walk_forward(
         recursive=recursive,
     )
     series = check_series(data, windows)
-    transforms = check_transforms(transform, windows)
-    for name, frame in series.items():
-        for column, made in transforms.items():
-            made.check(frame[column], f"series {name!r}")
+    transforms = check_transforms(transform, windows, series)
     found_scaler = find_scaler(scaler)
     levels = plan.output.levels
     if criterion is None:

@@ -38,7 +38,7 @@ def prepared(data=None, windows=WINDOWS, train=None, scaler="standard", **change
         series,
         rows,
         windows=windows,
-        transforms=check_transforms(changes.get("transform"), windows),
+        transforms=check_transforms(changes.get("transform"), windows, series),
         scaler=nl.scaler(scaler),
     )
     return made, series
@@ -230,7 +230,7 @@ def test_an_unknown_cycle_column_or_transform_is_answered_with_the_nearest():
     with pytest.raises(UnknownNameError, match="series 'a' has no column"):
         check_series({"a": frame()}, nl.Windows(targets="prize", context=5))
     with pytest.raises(UnknownNameError, match="transform of column 'prize', which is not used"):
-        check_transforms({"prize": "log_return"}, WINDOWS)
+        check_transforms({"prize": "log_return"}, WINDOWS, {})
 
 
 def test_calendar_features_of_step_numbers_are_refused():
