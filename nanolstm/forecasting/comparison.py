@@ -74,8 +74,8 @@ def diebold_mariano(losses: Any, others: Any, *, step: int = 1) -> Comparison:
     if variance <= 0:
         kernel = "bartlett"
         variance = covariances[0] + 2 * ((1 - np.arange(1, step) / step) * covariances[1:]).sum()
-    # What is left of equal differences by rounding is no variance.
-    if variance <= (1e-14 * np.abs(difference).max(initial=0.0)) ** 2:
+    # What rounding leaves of equal losses, or of a constant difference, is no variance.
+    if variance <= (1e-13 * max(np.abs(one).max(), np.abs(other).max())) ** 2:
         return Comparison(float("nan"), float("nan"), n, kernel)
     correction = (n + 1 - 2 * step + step * (step - 1) / n) / n
     statistic = float(difference.mean() / np.sqrt(variance / n) * np.sqrt(correction))

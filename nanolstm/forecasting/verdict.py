@@ -10,6 +10,8 @@ import numpy as np
 SURE = 0.05
 """Above this probability of a difference at least as large between equally good forecasts, it counts as chance."""
 
+ROUNDING = 1e-12
+
 
 @attrs.frozen(kw_only=True)
 class Finding:
@@ -36,7 +38,7 @@ class Finding:
         """Which of the sentences it belongs to."""
         if not np.isfinite([self.model, self.baseline]).all():
             return "nothing"
-        if self.model == self.baseline:
+        if np.isclose(self.model, self.baseline, rtol=ROUNDING, atol=0.0):
             return "equal"
         # No test is no certainty.
         sure = "sure" if self.p < SURE else "unsure"
@@ -82,6 +84,8 @@ def sentence(findings: list[Finding], metric: str, baselines: int) -> str:
                 p=_probability([f.p for f in these]),
             )
         )
+    if all(np.isnan(f.p) for f in findings):
+        return " ".join(said)
     n, steps = min(f.n for f in findings), len(findings)
     correction = f", p corrected for {steps} steps by Holm's method" if steps > 1 else ""
     return " ".join([*said, f"That is by a Diebold-Mariano test of {n:,} forecasts{correction}."])

@@ -37,7 +37,7 @@ def finding(step=1, best="persistence", model=0.9, baseline=1.0, p=0.01, n=100):
         (
             [finding(model=1.0, p=math.nan)],
             "One step ahead, the model is as good as persistence, the best of 4 baselines, and no better: their RMSE "
-            "is the same. That is by a Diebold-Mariano test of 100 forecasts.",
+            "is the same.",
         ),
         (
             [finding(1), finding(2, model=0.8, p=0.02), finding(3, p=0.0002), finding(4, "drift", p=0.2)],
