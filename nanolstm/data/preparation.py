@@ -189,6 +189,15 @@ class Preparation:
                 levels[mine, :, k] = path[:, lag:]
         return levels
 
+    def actual(self, series: Mapping[Any, pd.DataFrame], data: WindowData) -> Array:
+        """What became of the targets of `data`, (n, horizon, N), in the data's own units."""
+        levels = np.empty(data.target.shape)
+        steps = np.arange(1, self.windows.horizon + 1)
+        for name, frame in series.items():
+            mine = data.series == name
+            levels[mine] = frame[list(self.windows.targets)].to_numpy()[data.origin[mine, None] + steps]
+        return levels
+
     def base(self, column: str, levels: Array, origin: Array, step: int) -> Array:
         """The level from which the change of `step` rows ahead is taken: the last known one, or of its season."""
         span = self.of(column).span(step)

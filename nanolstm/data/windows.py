@@ -103,15 +103,22 @@ class WindowData:
     def __len__(self) -> int:
         return len(self.origin)
 
+    def take(self, which: Any) -> WindowData:
+        """Some of the windows: a slice, or an array of indices or booleans."""
+        arrays: dict[str, Any] = {name: getattr(self, name)[which] for name in _PER_WINDOW}
+        return attrs.evolve(self, **arrays)
+
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in ("context", "future", "target"))
         return f"WindowData({shapes})"
+
+
+_PER_WINDOW = ("context", "future", "target", "series", "origin", "known", "times")
 
 
 def join(parts: list[WindowData]) -> WindowData:
     """The windows of several series, one after the other."""
     if len(parts) == 1:
         return parts[0]
-    names = ("context", "future", "target", "series", "origin", "known", "times")
-    arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _PER_WINDOW}
     return attrs.evolve(parts[0], **arrays)

@@ -87,14 +87,13 @@ def one_step(data: WindowData) -> WindowData:
     return attrs.evolve(data, future=data.future[:, :1], target=data.target[:, :1], times=data.times[:, :1])
 
 
-def recurse(predict: Predict, context: Array, future: Array, targets: int) -> Array:
+def recurse(predict: Predict, context: Array, future: Array) -> Array:
     """Predict row after row with a forecaster of one step, each prediction being seen by the next.
 
     Args:
         predict: one step ahead, (n, 1, N).
         context: (n, context, M), whose first N features are the targets and whose last F are known in the future.
         future: (n, horizon, F).
-        targets: N.
 
     Returns:
         (n, horizon, N), the changes from row to row.
@@ -103,6 +102,6 @@ def recurse(predict: Predict, context: Array, future: Array, targets: int) -> Ar
     for step in range(future.shape[1]):
         said = predict(context, future[:, step : step + 1])
         steps.append(said[:, 0])
-        row = np.concatenate([said[:, 0, :targets], future[:, step]], axis=1)
+        row = np.concatenate([said[:, 0], future[:, step]], axis=1)
         context = np.concatenate([context[:, 1:], row[:, None]], axis=1)
     return np.stack(steps, axis=1)

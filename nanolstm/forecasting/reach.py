@@ -75,7 +75,12 @@ def out_of_reach(targets: Any, low: float, high: float, *, what: str = "the outp
     return Reach(outside, given.size, f"the range of {what}, {low:g} to {high:g} in scaled units")
 
 
-def outgrown(folds: list[tuple[Array, Array]]) -> Reach:
-    """How many held-out targets lie beyond all those of the training part, over folds of (training, held out)."""
-    outside = sum(int(((test < train.min()) | (test > train.max())).sum()) for train, test in folds)
-    return Reach(outside, sum(test.size for _, test in folds), "the range of those that were trained on")
+def outgrown(train: Array, test: Array) -> Reach:
+    """How many held-out targets lie beyond all those of the training part."""
+    outside = int(((test < train.min()) | (test > train.max())).sum())
+    return Reach(outside, test.size, "the range of those that were trained on")
+
+
+def together(parts: list[Reach]) -> Reach:
+    """Several counts as one."""
+    return Reach(sum(part.outside for part in parts), sum(part.n for part in parts), parts[0].what)

@@ -14,6 +14,7 @@ from nanolstm.data.windows import WindowData
 from nanolstm.errors import InputError, UnknownNameError, nearest
 from nanolstm.forecasting.baselines import BASELINES, LINEAR, SEASONAL, Past
 from nanolstm.forecasting.forecaster import Fit, Regressor, as_fit, one_step, recurse
+from nanolstm.forecasting.intervals import Intervals
 from nanolstm.forecasting.outputs import Output
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Trained:
     train: Mapping[Any, range]
     data: WindowData
     _predict: Mapping[str, Callable[[WindowData, Frames], Array]]
-    _spread: Mapping[str, Mapping[Any, Array]] = attrs.field(factory=dict)
+    _intervals: Mapping[str, Intervals]
 
     @classmethod
     def fit(
@@ -111,14 +112,17 @@ class Trained:
         predict: dict[str, Callable[[WindowData, Frames], Array]] = {
             MODEL: _of_model(plan, preparation, data, validation)
         }
+        intervals = {}
         for name in plan.baselines:
             predict[name] = (
                 _of_linear(preparation, data)
                 if name == LINEAR
                 else functools.partial(_of_baseline, name, plan, preparation, train)
             )
-        made = cls(plan=plan, preparation=preparation, train=train, data=data, predict=predict)
-        return attrs.evolve(made, spread=made._spreads(series)) if plan.output.levels else made
+            if plan.output.levels:
+                past = data.take(data.origin >= plan.season - 1) if name == SEASONAL else data
+                intervals[name] = Intervals.fit(predict[name], plan.output.levels, preparation, series, past)
+        return cls(plan=plan, preparation=preparation, train=train, data=data, predict=predict, intervals=intervals)
 
     def forecast(self, series: Frames, data: WindowData) -> dict[str, Array]:
         """The forecasts of each forecaster from the origins of `data`, in the data's own units.
@@ -129,64 +133,8 @@ class Trained:
         said = {}
         for name, predict in self._predict.items():
             levels = predict(data, series)
-            if name != MODEL and self.plan.output.levels:
-                levels = self._with_quantiles(name, data, series, levels)
-            said[name] = levels
+            said[name] = self._intervals[name].around(series, data, levels) if name in self._intervals else levels
         return said
-
-    def _spreads(self, series: Frames) -> dict[str, dict[Any, Array]]:
-        """The quantiles of each baseline's errors in training, in changes: (Q, horizon, N) for each series."""
-        spreads: dict[str, dict[Any, Array]] = {}
-        actual = levels_at(self.preparation, series, self.data)
-        for name in self.plan.baselines:
-            said = self._predict[name](self.data, series)[..., 0]
-            errors = self._changes(series, self.data, actual) - self._changes(series, self.data, said)
-            spreads[name] = {
-                key: np.quantile(errors[self.data.series == key], self.plan.output.levels, axis=0) for key in series
-            }
-        return spreads
-
-    def _with_quantiles(self, name: str, data: WindowData, series: Frames, said: Array) -> Array:
-        changes = self._changes(series, data, said[..., 0])
-        found = np.concatenate([said, np.empty((*changes.shape, len(self.plan.output.levels)))], axis=-1)
-        for key in series:
-            mine = data.series == key
-            moved = changes[mine, ..., None] + np.moveaxis(self._spread[name][key], 0, -1)
-            found[mine, ..., 1:] = self._levels(series, data, moved, mine)
-        return found
-
-    def _changes(self, series: Frames, data: WindowData, levels: Array) -> Array:
-        return _each(self.preparation, series, data, levels, "forward")
-
-    def _levels(self, series: Frames, data: WindowData, changes: Array, mine: Array) -> Array:
-        some = attrs.evolve(data, series=data.series[mine], origin=data.origin[mine])
-        return _each(self.preparation, series, some, changes, "backward")
-
-
-def levels_at(preparation: Preparation, series: Frames, data: WindowData) -> Array:
-    """What became of the targets of `data`, (n, horizon, N), in the data's own units."""
-    levels = np.empty(data.target.shape)
-    steps = np.arange(1, preparation.windows.horizon + 1)
-    for name, frame in series.items():
-        mine = data.series == name
-        rows = data.origin[mine, None] + steps
-        levels[mine] = frame[list(preparation.windows.targets)].to_numpy()[rows]
-    return levels
-
-
-def _each(preparation: Preparation, series: Frames, data: WindowData, values: Array, way: str) -> Array:
-    """Changes of levels ("forward") or levels of changes ("backward"), each from its own base."""
-    result = np.empty(values.shape)
-    for name, frame in series.items():
-        mine = np.flatnonzero(data.series == name)
-        for k, column in enumerate(preparation.windows.targets):
-            known = frame[column].to_numpy()
-            for step in range(1, values.shape[1] + 1):
-                base = preparation.base(column, known, data.origin[mine], step)
-                given = values[mine, step - 1, k]
-                function = getattr(preparation.of(column), way)
-                result[mine, step - 1, k] = function(base.reshape(-1, *[1] * (given.ndim - 1)), given)
-    return result
 
 
 def _of_model(
@@ -203,19 +151,22 @@ def _of_model(
         )
     targets = len(preparation.windows.targets)
 
-    def forecast(asked: WindowData, series: Frames) -> Array:
-        if plan.recursive:
-            return preparation.chained(series, asked, recurse(predict, asked.context, asked.future, targets))[..., None]
-        said = np.asarray(predict(asked.context, asked.future), dtype=float)
-        wanted = (*asked.target.shape[:2], targets * plan.output.columns)
+    def say(context: Array, future: Array) -> Array:
+        said = np.asarray(predict(context, future), dtype=float)
+        wanted = (len(context), future.shape[1], targets * plan.output.columns)
         if said.shape != wanted:
             raise InputError(
-                f"the model predicts {said.shape} for a context {asked.context.shape}; expected {wanted}: windows, "
-                f"steps, {targets} targets with {plan.output.columns} numbers each"
+                f"the model predicts {said.shape} for a context {context.shape}; expected {wanted}: windows, steps, "
+                f"{targets} targets with {plan.output.columns} numbers each"
             )
         if not np.isfinite(said).all():
             raise InputError(f"the model predicts {int((~np.isfinite(said)).sum())} of {said.size} numbers not finite")
-        return preparation.own_units(series, asked, plan.output.read(said))
+        return said
+
+    def forecast(asked: WindowData, series: Frames) -> Array:
+        if plan.recursive:
+            return preparation.chained(series, asked, recurse(say, asked.context, asked.future))[..., None]
+        return preparation.own_units(series, asked, plan.output.read(say(asked.context, asked.future)))
 
     return forecast
 

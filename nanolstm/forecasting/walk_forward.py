@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import attrs
 import numpy as np
 
 from nanolstm.data.preparation import Preparation, check_series, check_transforms, timeline
@@ -17,8 +18,8 @@ from nanolstm.errors import InputError
 from nanolstm.forecasting.backtest import Backtest
 from nanolstm.forecasting.metrics import METRICS, Scored, check_criterion, seasonal_scale
 from nanolstm.forecasting.outputs import Output, Point
-from nanolstm.forecasting.reach import outgrown
-from nanolstm.forecasting.trained import Plan, Trained, default_baselines, levels_at
+from nanolstm.forecasting.reach import Reach, outgrown, together
+from nanolstm.forecasting.trained import Plan, Trained, default_baselines
 from nanolstm.scalers import scaler as find_scaler
 
 if TYPE_CHECKING:
@@ -105,36 +106,58 @@ def walk_forward(
         criterion = "pinball" if levels else "rmse" if len(series) == 1 else "mase"
     check_criterion(criterion, levels)
 
+    rounds = list(_rounds(plan, series, windows, transforms, found_scaler, splits))
+    if not rounds:
+        raise InputError(f"no row of {splits.folds} tests has a horizon of {windows.horizon} rows after it")
+    return Backtest(
+        forecasts=_concatenated([one.table for one in rounds]),
+        folds=_concatenated([one.fold for one in rounds]).set_index("fold"),
+        levels=levels,
+        criterion=criterion,
+        every=splits.every,
+        notes=_notes(series, windows, transforms, [one.outgrown for one in rounds]),
+        metrics={**METRICS, **(metrics or {})},
+    )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Round:
+    """What is kept of one fold: its forecasts, what is said of it, and which targets outgrew the training part."""
+
+    table: pd.DataFrame
+    fold: pd.DataFrame
+    outgrown: list[Reach]
+
+
+def _rounds(
+    plan: Plan,
+    series: Mapping[Any, pd.DataFrame],
+    windows: Windows,
+    transforms: Mapping[str, Transform],
+    scaler: Any,
+    splits: Splits,
+) -> Iterator[_Round]:
     line = timeline(series)
     trained: Trained | None = None
-    tables, folds, targets = [], [], []
     for fold in splits.cut(line):
         seconds = 0.0
         if trained is None or splits.fits(fold.number):
             last_fit, began = fold, time.perf_counter()
             train = _rows(fold.train, line, series)
-            preparation = Preparation.fit(series, train, windows=windows, transforms=transforms, scaler=found_scaler)
+            preparation = Preparation.fit(series, train, windows=windows, transforms=transforms, scaler=scaler)
             trained = Trained.fit(plan, preparation, series, train, _rows(fold.validation, line, series))
             seconds = time.perf_counter() - began
         asked = _asked(trained.preparation, series, _rows(fold.test, line, series), splits.every)
         if not len(asked):
             continue
-        table = _table(trained, series, asked, fold.number)
         # Times with a zone, and periods, were Python objects in the arrays of the windows.
-        tables.append(table.astype({"origin": line.dtype, "time": line.dtype}))
-        folds.append(_fold(fold, last_fit, line, trained, asked, seconds))
-        targets.append((trained.data.target, asked.target))
-    if not tables:
-        raise InputError(f"no row of {splits.folds} tests has a horizon of {windows.horizon} rows after it")
-    return Backtest(
-        forecasts=_concatenated(tables),
-        folds=_concatenated(folds).set_index("fold"),
-        levels=levels,
-        criterion=criterion,
-        every=splits.every,
-        notes=_notes(series, windows, transforms, targets),
-        metrics={**METRICS, **(metrics or {})},
-    )
+        table = _table(trained, series, asked, fold.number).astype({"origin": line.dtype, "time": line.dtype})
+        columns = range(len(windows.targets))
+        yield _Round(
+            table=table,
+            fold=_fold(fold, last_fit, line, trained, asked, seconds),
+            outgrown=[outgrown(trained.data.target[..., k], asked.target[..., k]) for k in columns],
+        )
 
 
 def _rows(span: range, line: Any, series: Mapping[Any, pd.DataFrame]) -> dict[Any, range]:
@@ -178,7 +201,7 @@ def _table(trained: Trained, series: Mapping[Any, pd.DataFrame], asked: WindowDa
         "step": flat(np.arange(1, horizon + 1)[:, None]),
         "origin": flat(asked.known[:, None, None]),
         "time": flat(asked.times[..., None]),
-        "actual": levels_at(preparation, series, asked).ravel(),
+        "actual": preparation.actual(series, asked).ravel(),
         "last": flat(last),
         "scale": flat(scale),
     }
@@ -204,7 +227,7 @@ def _notes(
     series: Mapping[Any, pd.DataFrame],
     windows: Windows,
     transforms: Mapping[str, Transform],
-    targets: list[tuple[Array, Array]],
+    rounds: list[list[Reach]],
 ) -> tuple[str, ...]:
     """What a reader of the scores should know of the data."""
     found = []
@@ -213,7 +236,7 @@ def _notes(
         if not steps.regular:
             found.append(f"{f'series {name!r}: ' if len(series) > 1 else ''}{steps}.")
     for k, column in enumerate(windows.targets):
-        reach = outgrown([(train[..., k], test[..., k]) for train, test in targets])
+        reach = together([outgrown[k] for outgrown in rounds])
         if reach.matters and (column not in transforms or not transforms[column].lag):
             found.append(f"{f'{column}: ' if len(windows.targets) > 1 else ''}{reach}")
     return tuple(found)

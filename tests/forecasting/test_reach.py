@@ -3,7 +3,7 @@
 import numpy as np
 
 import nanolstm as nl
-from nanolstm.forecasting.reach import outgrown
+from nanolstm.forecasting.reach import outgrown, together
 
 
 def test_a_sigmoid_on_the_shipped_prices_cannot_hold_94_percent_of_the_held_out_end():
@@ -42,5 +42,5 @@ def test_a_small_share_is_not_rounded_to_nothing():
 
 def test_outgrown_compares_each_fold_with_its_own_training_part():
     folds = [(np.array([0.0, 1.0]), np.array([0.5, 1.0, 2.0])), (np.array([0.0, 2.0]), np.array([2.0, -1.0]))]
-    reach = outgrown(folds)
+    reach = together([outgrown(*fold) for fold in folds])
     assert (reach.outside, reach.n) == (2, 5)

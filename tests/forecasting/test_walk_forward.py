@@ -76,21 +76,26 @@ def test_scores_are_over_all_forecasts_of_all_folds_at_once():
         assert row["n"] == len(mine) == 58
 
 
-@pytest.mark.parametrize("transform", [None, "difference", "log_return"])
 @pytest.mark.parametrize("scaler", ["standard", "minmax", "robust", "none"])
-def test_a_model_that_repeats_the_last_level_scores_as_persistence_in_own_units(scaler, transform):
-    def still(train, validation):
-        zero = np.concatenate([np.zeros((1, 3, 1)), train.target])  # what no change is, in scaled units
-        assert zero.shape[1:] == (3, 1)
-        return naive(train, validation)
-
-    result = run(still, scaler=scaler, transform=transform)
+def test_a_model_that_repeats_the_last_level_scores_as_persistence_in_own_units(scaler):
+    result = run(naive, scaler=scaler, baselines=["persistence"])
     table = result.scores["rmse"].unstack("forecaster")  # noqa: PD010
-    if transform is None:
-        np.testing.assert_allclose(table["model"], table["persistence"], rtol=1e-12)
-        assert "the model" in result.verdict()
-    else:
-        assert (table["model"] != table["persistence"]).all()
+    np.testing.assert_allclose(table["model"], table["persistence"], rtol=1e-12)
+    assert (
+        result.verdict()
+        == "1 to 3 steps ahead, the model is as good as persistence, and no better: their RMSE is the same."
+    )
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+@pytest.mark.parametrize("transform", ["difference", "log_return"])
+def test_a_model_that_predicts_no_change_is_persistence_to_the_last_bit(transform, recursive):
+    def still(train, validation):
+        return lambda context, future: np.zeros((len(context), future.shape[1], 1))
+
+    result = run(still, scaler="none", transform=transform, recursive=recursive)
+    mine, theirs = of(result), of(result, "persistence")
+    np.testing.assert_array_equal(mine["forecast"], theirs["forecast"])
 
 
 def test_the_linear_autoregression_is_least_squares_on_the_last_ten_rows_of_the_targets():
@@ -306,6 +311,18 @@ def test_the_intervals_of_a_baseline_are_those_of_its_errors_in_training():
         got = of(result, "persistence", step)
         for k, q in enumerate(("q0.1", "q0.5", "q0.9")):
             np.testing.assert_allclose(got[q], got["forecast"] + spread[k], rtol=1e-12)
+
+
+def test_intervals_of_a_seasonal_baseline_come_from_windows_that_have_a_season_before_them():
+    levels = (0.1, 0.5, 0.9)
+    options = {"output": nl.Quantiles(levels), "baselines": ["seasonal naive"], "season": 20}
+    result = run(residual_quantiles(levels), splits=nl.Splits(folds=1, test=40), **options)
+    level, origins = series()["level"].to_numpy(), np.arange(19, 117)
+    spread = np.quantile(level[origins + 2] - level[origins + 2 - 20], levels)
+    got = of(result, "seasonal naive", 2)
+    np.testing.assert_allclose(got["q0.9"], got["forecast"] + spread[2], rtol=1e-12)
+    with pytest.raises(InputError, match="no training window with a season before it"):
+        run(residual_quantiles(levels), splits=nl.Splits(folds=1, test=40), **options | {"season": 119})
 
 
 def test_a_gaussian_output_gives_intervals_that_hold_what_they_should():
