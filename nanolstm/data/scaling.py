@@ -48,14 +48,13 @@ class Scaling:
         from sklearn.preprocessing import MinMaxScaler
 
         transformer = check_transformer(MinMaxScaler() if transformer is None else transformer)
-        return cls({column: clone(transformer).fit(frame[[column]]) for column in frame})
+        return cls({column: clone(transformer).fit(_as_column(frame[column])) for column in frame})
 
     def scale(self, frame: pd.DataFrame) -> Array:
         """The columns of `frame`, in its order, in scaled units: (T, M)."""
-        scaled = [self.transformers[column].transform(frame[[column]]) for column in frame]
-        return np.concatenate([np.asarray(column, dtype=float) for column in scaled], axis=1)
+        return np.stack([self.scale_column(frame[column], column) for column in frame], axis=1)
 
-    def scale_column(self, numbers: Array, column: Any) -> Array:
+    def scale_column(self, numbers: Any, column: Any) -> Array:
         """Numbers of `column`, of any shape, in scaled units."""
         return self._apply("transform", numbers, column)
 
@@ -64,10 +63,12 @@ class Scaling:
         return self._apply("inverse_transform", scaled, column)
 
     def _apply(self, method: str, numbers: Array, column: Any) -> Array:
-        import pandas as pd
-
         numbers = np.asarray(numbers, dtype=float)
         if not numbers.size:  # which scikit-learn refuses
             return numbers
-        answer = getattr(self.transformers[column], method)(pd.DataFrame({column: numbers.ravel()}))
+        answer = getattr(self.transformers[column], method)(_as_column(numbers))
         return np.asarray(answer, dtype=float).reshape(numbers.shape)
+
+
+def _as_column(numbers: Any) -> Array:
+    return np.asarray(numbers, dtype=float).reshape(-1, 1)

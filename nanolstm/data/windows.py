@@ -15,7 +15,11 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 
 def _names(value: str | Iterable[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"Windows: {name!r} is no name of a column; columns are named by text: 'price'")
+    return names
 
 
 @attrs.frozen(kw_only=True)

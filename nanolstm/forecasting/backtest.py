@@ -33,7 +33,8 @@ class Backtest:
         levels: the quantiles that were forecast.
         criterion: the metric by which forecasters are compared.
         every: how many rows lie between origins.
-        notes: what a reader should know: irregular times, targets that outgrow the training part.
+        notes: what a reader should know: columns that hold the answer, irregular times, targets that outgrow the
+            training part.
         metrics: every metric by its name.
     """
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 import numpy as np
 
+from nanolstm.data.hindsight import hindsight
 from nanolstm.data.preparation import Preparation, check_series, check_transforms, timeline
 from nanolstm.data.spacing import spacing
 from nanolstm.data.splits import Fold, Splits
@@ -232,9 +233,11 @@ def _notes(
     """What a reader of the scores should know of the data."""
     found = []
     for name, frame in series.items():
+        where = f"series {name!r}: " if len(series) > 1 else ""
+        found += [f"{where}{leak}" for leak in hindsight(frame, windows)]
         steps = spacing(frame.index)
         if not steps.regular:
-            found.append(f"{f'series {name!r}: ' if len(series) > 1 else ''}{steps}.")
+            found.append(f"{where}{steps}.")
     for k, column in enumerate(windows.targets):
         reach = together([outgrown[k] for outgrown in rounds])
         if reach.matters and (column not in transforms or not transforms[column].lag):

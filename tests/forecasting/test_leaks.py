@@ -106,6 +106,44 @@ def test_training_and_validation_windows_end_before_the_next_part_begins():
         assert (train.known < train.times[:, 0]).all()
 
 
+# Columns that hold the answer
+
+
+def notes(horizon=3, **columns):
+    frame = walk().assign(**columns)
+    windows = nl.Windows(
+        targets="price",
+        past=[c for c in columns if c != "plan"],
+        future=[c for c in columns if c == "plan"],
+        context=5,
+        horizon=horizon,
+    )
+    result = nl.walk_forward(Ridge(), frame.iloc[:-9], windows, splits=nl.Splits(folds=1, test=30), baselines=["drift"])
+    return [note for note in result.notes if note.startswith("Column")]
+
+
+def test_a_column_that_is_the_target_of_a_later_row_is_told():
+    for later in (1, 3):
+        (note,) = notes(tomorrow=lambda f, k=later: f["price"].shift(-k))
+        assert note.startswith(f"Column 'tomorrow' is 'price' {later} row{'s' * (later > 1)} later, to the last digit")
+    (note,) = notes(cents=lambda f: 7 - 100 * f["price"].shift(-2))  # in other units
+    assert "2 rows later" in note
+    (note,) = notes(plan=lambda f: f["price"])
+    assert "Column 'plan' is 'price' of the same row" in note
+
+
+def test_what_is_known_in_time_is_no_hindsight():
+    assert notes(yesterday=lambda f: f["price"].shift(1, fill_value=0)) == []
+    assert notes(today=lambda f: f["price"]) == []
+    assert notes(later=lambda f: f["price"].shift(-4), horizon=3) == []
+    assert notes(noisy=lambda f: f["price"].shift(-1) + np.random.default_rng(1).normal(0, 0.1, ROWS)) == []
+    assert notes(constant=lambda f: 1.0) == []
+    line = {"price": lambda f: np.arange(ROWS, dtype=float), "count": lambda f: np.arange(ROWS, dtype=float)}
+    frame = walk().assign(**line)
+    windows = nl.Windows(targets="price", past="count", context=5)
+    assert nl.walk_forward(Ridge(), frame, windows, splits=nl.Splits(folds=1, test=30)).notes[0].startswith("100 %")
+
+
 # Pipelines that leak, on purpose: each scores better than the honest one, which is how one knows that it does not
 
 
@@ -155,7 +193,7 @@ def test_a_scaler_that_saw_the_test_scores_better_where_the_output_is_bound():
 
     class SawItAll(MinMaxScaler):
         def fit(self, known, y=None):
-            return super().fit(prices[list(known.columns)])
+            return super().fit(prices.to_numpy())
 
     prices = nl.load_data("sample", start="2006-01-01", columns="Adj Close")
     windows, splits = nl.Windows(targets="Adj Close", context=8), nl.Splits(folds=1, test=0.2)

@@ -214,6 +214,8 @@ def test_a_change_of_the_clock_is_no_irregularity():
         ({"horizon": 1.5}, r"Windows\(horizon=1.5\)"),
         ({"stride": True}, r"Windows\(stride=True\)"),
         ({"targets": ()}, "name at least one column to forecast"),
+        ({"past": [3]}, "3 is no name of a column"),
+        ({"targets": 0}, "0 is no name of a column"),
         ({"past": "price"}, "column 'price' stands twice among targets, past and future"),
     ],
 )
