@@ -40,6 +40,8 @@ def check_series(data: Any, windows: Windows) -> dict[Any, pd.DataFrame]:
         raise InputError("{} holds no series; expected a frame, or a dict of name to frame")
     checked = {}
     for name, frame in many.items():
+        if not isinstance(name, str | int):
+            raise InputError(f"a series is named {name!r}; expected text or a number, such as 'AAPL'")
         if not isinstance(frame, pd.DataFrame):
             raise InputError(
                 f"{type(frame).__name__} is no series; expected a pandas.DataFrame with one row per time step, or a "

@@ -38,6 +38,22 @@ def test_it_is_the_formula_written_out(step):
     assert got.n == 60
 
 
+def test_it_is_what_the_package_dieboldmariano_gives():
+    """Version 1.1.0, of the same errors; it is no dependency."""
+    theirs = {
+        (20, 1): (0.14756177794467834, 0.8842432756586629),
+        (50, 2): (-1.2790163937103138, 0.2069154193188958),
+        (100, 4): (-1.1261772490958442, 0.2628130475798417),
+        (200, 7): (-2.1996706032743503, 0.028981843181238476),
+    }
+    rng = np.random.default_rng(3)
+    for (n, step), expected in theirs.items():
+        actual = rng.normal(size=n)
+        one, other = actual + rng.normal(size=n), actual + 1.2 * rng.normal(size=n)
+        got = nl.diebold_mariano((actual - one) ** 2, (actual - other) ** 2, step=step)
+        assert (got.statistic, got.p) == pytest.approx(expected, rel=1e-8)
+
+
 def test_one_step_ahead_it_is_the_t_test_of_the_differences():
     got = nl.diebold_mariano(MODEL, OTHER)
     t = stats.ttest_1samp(MODEL - OTHER, 0.0)

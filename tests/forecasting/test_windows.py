@@ -263,6 +263,8 @@ def test_a_series_that_cannot_be_used_is_refused_with_the_place(spoil, text):
 def test_what_is_no_series_is_refused():
     with pytest.raises(InputError, match=r"ndarray is no series; expected a pandas\.DataFrame"):
         check_series(np.zeros((10, 2)), WINDOWS)
+    with pytest.raises(InputError, match=r"a series is named \('a', 1\); expected text or a number"):
+        check_series({("a", 1): frame()}, WINDOWS)
     with pytest.raises(InputError, match="holds no series"):
         check_series({}, WINDOWS)
     with pytest.raises(BadDataError, match="time indices are of different kinds"):
