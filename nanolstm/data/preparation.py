@@ -12,60 +12,16 @@ import attrs
 import numpy as np
 
 from nanolstm.data.calendar import calendar_features, calendar_names
-from nanolstm.data.checks import check_rows
 from nanolstm.data.scaling import Scaling
 from nanolstm.data.transforms import Transform, transform
 from nanolstm.data.windows import WindowData, Windows, join
-from nanolstm.errors import BadDataError, InputError, UnknownNameError, nearest
+from nanolstm.errors import InputError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
-ONE = "series"
-
-
-def check_series(data: Any, windows: Windows) -> dict[Any, pd.DataFrame]:
-    """One series (a frame) or many (a mapping of name to frame) as a dict of checked frames.
-
-    Raises:
-        BadDataError: times that are not ascending or not unique, values that are missing, infinite or no numbers.
-        UnknownNameError: a column that is not there.
-        InputError: neither a frame nor a mapping of frames, or no series.
-    """
-    import pandas as pd
-
-    many = data if isinstance(data, Mapping) else {ONE: data}
-    if not many:
-        raise InputError("{} holds no series; expected a frame, or a dict of name to frame")
-    checked = {}
-    for name, frame in many.items():
-        if not isinstance(name, str | int):
-            raise InputError(f"a series is named {name!r}; expected text or a number, such as 'AAPL'")
-        if not isinstance(frame, pd.DataFrame):
-            raise InputError(
-                f"{type(frame).__name__} is no series; expected a pandas.DataFrame with one row per time step, or a "
-                "dict of name to such frames"
-            )
-        where = f"series {name!r}" if isinstance(data, Mapping) else "the series"
-        checked[name] = check_rows(
-            frame,
-            where=where,
-            columns=windows.columns,
-            remedy="fill or drop it first, for example by frame.ffill(), which uses no later value",
-        )
-    kinds = {(frame.index.dtype, str(getattr(frame.index, "tz", None))) for frame in checked.values()}
-    if len(kinds) > 1:
-        raise BadDataError(f"the series' time indices are of different kinds: {sorted(map(str, kinds))}")
-    return checked
-
-
-def timeline(series: Mapping[Any, pd.DataFrame]) -> Any:
-    """All times that any of the series has, ascending: what splits are cut on."""
-    first, *others = (frame.index for frame in series.values())
-    for index in others:
-        first = first.union(index)
-    return first
+LEVELS = transform("none")
 
 
 def check_transforms(wanted: Any, windows: Windows, series: Mapping[Any, pd.DataFrame]) -> dict[str, Transform]:
@@ -105,10 +61,7 @@ class Fitted:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Preparation:
-    """Transforms and scalings of every series, and the windows that are cut with them.
-
-    Build it with [`fit`][nanolstm.data.preparation.Preparation.fit].
-    """
+    """Transforms and scalings of every series, and the windows that are cut with them. Made by `fit`."""
 
     windows: Windows
     transforms: Mapping[str, Transform]
@@ -207,27 +160,27 @@ class Preparation:
 
     def of(self, column: str) -> Transform:
         """The transform of a column."""
-        return self.transforms.get(column) or transform("none")
+        return self.transforms.get(column, LEVELS)
 
     def _of_steps(self, known: pd.DataFrame, rows: Scaling, scaler: Any) -> tuple[Scaling, ...]:
         """Changes over more rows are larger: each step's are scaled by their own."""
-        by_span: dict[tuple[int, ...], Scaling] = {tuple(self.of(c).lag for c in self.windows.targets): rows}
+        targets = self.windows.targets
+        by_span = {(column, self.of(column).lag): rows.transformers[column] for column in targets}
         steps = []
         for step in range(1, self.windows.horizon + 1):
-            spans = tuple(self.of(column).span(step) for column in self.windows.targets)
-            if spans not in by_span:
-                parts: dict[Any, Any] = {}
-                for column, span in zip(self.windows.targets, spans, strict=True):
-                    changed = known[[column]].apply(lambda c, s=span: self.of(c.name).changes(c.to_numpy(), s))
-                    if len(changed) - span < 2:
-                        raise InputError(
-                            f"{len(known)} training rows are too few for changes of {column!r} over {span} rows; take "
-                            "a shorter horizon, or more rows to train on"
-                        )
-                    parts |= Scaling.fit(changed.iloc[span:], scaler).transformers
-                by_span[spans] = Scaling(parts)
-            steps.append(by_span[spans])
+            spans = {column: self.of(column).span(step) for column in targets}
+            for column, span in spans.items():
+                if (column, span) not in by_span:
+                    by_span[column, span] = self._over(known[[column]], span, scaler).transformers[column]
+            steps.append(Scaling({column: by_span[column, span] for column, span in spans.items()}))
         return tuple(steps)
+
+    def _over(self, known: pd.DataFrame, span: int, scaler: Any) -> Scaling:
+        """The scaling of one column's changes over `span` rows."""
+        column = known.columns[0]
+        # `fit` made sure of the rows: a window with its lag and horizon is longer than any span.
+        changed = known.apply(lambda levels: self.of(column).changes(levels.to_numpy(), span))
+        return Scaling.fit(changed.iloc[span:], scaler)
 
     def _changes(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The columns of a context before scaling: levels, or changes; its first rows may be NaN."""

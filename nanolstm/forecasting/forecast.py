@@ -9,7 +9,8 @@ import attrs
 import numpy as np
 
 from nanolstm.data.ahead import extended
-from nanolstm.data.preparation import Preparation, check_series, check_transforms
+from nanolstm.data.preparation import Preparation, check_transforms
+from nanolstm.data.series import check_series
 from nanolstm.data.splits import Size, count_rows
 from nanolstm.data.windows import Windows
 from nanolstm.forecasting.outputs import Output, Point

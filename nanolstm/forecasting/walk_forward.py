@@ -10,7 +10,8 @@ import attrs
 import numpy as np
 
 from nanolstm.data.hindsight import hindsight
-from nanolstm.data.preparation import Preparation, check_series, check_transforms, timeline
+from nanolstm.data.preparation import Preparation, check_transforms
+from nanolstm.data.series import check_series, timeline
 from nanolstm.data.spacing import spacing
 from nanolstm.data.splits import Fold, Splits
 from nanolstm.data.transforms import Transform

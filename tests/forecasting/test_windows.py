@@ -7,7 +7,8 @@ import pytest
 
 import nanolstm as nl
 from nanolstm.data.calendar import calendar_features
-from nanolstm.data.preparation import Preparation, check_series, check_transforms, timeline
+from nanolstm.data.preparation import Preparation, check_transforms
+from nanolstm.data.series import check_series, timeline
 from nanolstm.data.spacing import spacing
 from nanolstm.data.transforms import transform
 from nanolstm.errors import BadDataError, InputError, UnknownNameError
@@ -274,3 +275,21 @@ def test_what_is_no_series_is_refused():
 def test_too_few_training_rows_are_told_with_what_is_needed():
     with pytest.raises(InputError, match=r"series 'series' has 8 training rows; .* need at least 9"):
         prepared(train=range(8), transform="difference")
+
+
+def test_a_target_that_stays_a_level_is_scaled_alike_at_every_step_beside_one_that_changes():
+    windows = nl.Windows(targets=("price", "sold"), context=4, horizon=3)
+    made, _ = prepared(windows=windows, transform={"price": "log_return"}, train=range(40))
+    fitted = made.fitted["series"]
+    assert all(step.transformers["sold"] is fitted.rows.transformers["sold"] for step in fitted.steps)
+    assert fitted.steps[0].transformers["price"] is fitted.rows.transformers["price"]
+    assert fitted.steps[1].transformers["price"].scale_ > 1.1 * fitted.steps[0].transformers["price"].scale_
+
+
+@pytest.mark.parametrize("lag", [1, 3, 5])
+@pytest.mark.parametrize("horizon", [1, 4, 6])
+def test_the_fewest_training_rows_that_are_taken_are_enough(lag, horizon):
+    windows = nl.Windows(targets="price", context=1, horizon=horizon)
+    made, series = prepared(windows=windows, transform=f"difference(lag={lag})", train=range(lag + 1 + horizon))
+    data = made.cut(series, {"series": made.origins(range(ROWS), range(ROWS))})
+    assert np.isfinite(data.target).all()
