@@ -143,5 +143,7 @@ class Splits:
 def _as_time(value: Any, timeline: Any) -> Any:
     import pandas as pd
 
+    if isinstance(timeline, pd.PeriodIndex):
+        return pd.Period(value, freq=timeline.freqstr)
     time = pd.Timestamp(value)
     return time.tz_localize(timeline.tz) if getattr(timeline, "tz", None) and time.tz is None else time

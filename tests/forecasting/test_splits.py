@@ -64,6 +64,8 @@ def test_a_test_may_begin_at_a_time():
     assert second.test.stop == len(DAYS)
     (zoned,) = cut(DAYS.tz_localize("Europe/Berlin"), folds=1, test="2024-03-01")
     assert zoned == fold
+    (monthly,) = cut(pd.period_range("2020-01", periods=24, freq="M"), folds=1, test="2021-07")
+    assert monthly.test == range(18, 24)
 
 
 def test_folds_are_fitted_anew_as_often_as_asked():

@@ -138,6 +138,17 @@ def test_forecasts_every_few_rows_overlap_less():
     assert result.tests.loc["level", 3, "mean"]["statistic"] == pytest.approx(expected.statistic, rel=1e-12)
 
 
+def test_of_random_walks_it_hardly_ever_says_that_a_model_beats_the_baselines():
+    wins = 0
+    for seed in range(30):
+        steps = np.random.default_rng(seed).normal(size=300)
+        walk = pd.DataFrame({"level": 100 + steps.cumsum()}, index=pd.date_range("2024-01-01", periods=300))
+        splits = nl.Splits(folds=2, test=50)
+        result = run(Ridge(), walk, splits=splits, transform="difference", baselines=["persistence", "drift"])
+        wins += "the model beats" in result.verdict()
+    assert wins <= 1
+
+
 # Splits
 
 
