@@ -15,10 +15,21 @@ if TYPE_CHECKING:
     from nanolstm import plot as plot
     from nanolstm import plugins as plugins
     from nanolstm import testing as testing
+    from nanolstm.bounds import output_range as output_range
     from nanolstm.checking.check import check as check
     from nanolstm.data.request import DataRequest as DataRequest
     from nanolstm.data.request import SequenceData as SequenceData
+    from nanolstm.data.splits import Splits as Splits
+    from nanolstm.data.windows import WindowData as WindowData
+    from nanolstm.data.windows import Windows as Windows
     from nanolstm.errors import NanolstmError as NanolstmError
+    from nanolstm.forecasting.backtest import Backtest as Backtest
+    from nanolstm.forecasting.comparison import diebold_mariano as diebold_mariano
+    from nanolstm.forecasting.forecast import forecast as forecast
+    from nanolstm.forecasting.outputs import Gaussian as Gaussian
+    from nanolstm.forecasting.outputs import Quantiles as Quantiles
+    from nanolstm.forecasting.reach import out_of_reach as out_of_reach
+    from nanolstm.forecasting.walk_forward import walk_forward as walk_forward
     from nanolstm.hookspecs import hookimpl as hookimpl
     from nanolstm.kernels.threads import get_num_threads as get_num_threads
     from nanolstm.kernels.threads import set_num_threads as set_num_threads
@@ -54,6 +65,7 @@ if TYPE_CHECKING:
     from nanolstm.losses import Loss as Loss
     from nanolstm.losses import loss as loss
     from nanolstm.recording import Recording as Recording
+    from nanolstm.scalers import scaler as scaler
     from nanolstm.sequence import Sequence as Sequence
     from nanolstm.store.models import load as load
     from nanolstm.store.models import save as save
@@ -66,11 +78,20 @@ if TYPE_CHECKING:
     from nanolstm.train.training import Training as Training
 
 _MODULES = {
+    "bounds": ("output_range",),
     "language.cell": ("Cell",),
     "cells": ("cells",),
     "checking.check": ("check",),
     "data.request": ("DataRequest", "SequenceData"),
+    "data.splits": ("Splits",),
+    "data.windows": ("WindowData", "Windows"),
     "errors": ("NanolstmError", "errors"),
+    "forecasting.backtest": ("Backtest",),
+    "forecasting.comparison": ("diebold_mariano",),
+    "forecasting.forecast": ("forecast",),
+    "forecasting.outputs": ("Gaussian", "Quantiles"),
+    "forecasting.reach": ("out_of_reach",),
+    "forecasting.walk_forward": ("walk_forward",),
     "language.fields": ("State", "absent", "feed", "noise", "param", "state"),
     "language.functions": ("Array", "identity", "layer_norm", "merge", "sigmoid", "softmax", "softplus", "split"),
     "language.gate": ("Gate", "blocks", "diagonal", "gate", "tied"),
@@ -83,6 +104,7 @@ _MODULES = {
     "plot": ("plot",),
     "plugins": ("plugins",),
     "recording": ("Recording",),
+    "scalers": ("scaler",),
     "sequence": ("Sequence",),
     "store.models": ("load", "save"),
     "testing": ("testing",),

@@ -58,7 +58,7 @@ class RegisterLoss(Protocol):
 
 
 class RegisterMaker(Protocol):
-    """What the hooks for optimizers, schedules and callbacks are given."""
+    """What the hooks for scalers, optimizers, schedules and callbacks are given."""
 
     def __call__(self, name: str, make: Callable[..., Any], /) -> None:
         """Register a class or function under `name`; called with the parameters that stand in the brackets.
@@ -89,6 +89,15 @@ def nanolstm_register_losses(register: RegisterLoss) -> None:
 
     Both arrays are (n, N): all valid entries of the batch, so that a loss never sees a mask. They have the same shape
     unless the loss was registered with `columns=`.
+    """
+
+
+@hookspec
+def nanolstm_register_scalers(register: RegisterMaker) -> None:
+    """Register scalers: `register("standard", StandardScaler)`; each is fitted on training rows only, by nanolstm.
+
+    `make(**parameters)` answers with a scikit-learn transformer that has not been fitted: it has `fit`, `transform` and
+    `inverse_transform`, and `sklearn.base.clone` can copy it.
     """
 
 

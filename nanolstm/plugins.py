@@ -33,7 +33,7 @@ from nanolstm.registry import Entry, Plugin, Registry, registrar, singular
 
 T = TypeVar("T")
 P = ParamSpec("P")
-Kind: TypeAlias = Literal["sources", "losses", "metrics", "optimizers", "schedules", "callbacks", "cells"]
+Kind: TypeAlias = Literal["sources", "losses", "metrics", "scalers", "optimizers", "schedules", "callbacks", "cells"]
 
 
 def _locked(method: Callable[P, T]) -> Callable[P, T]:

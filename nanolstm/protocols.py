@@ -130,8 +130,8 @@ def evaluate_series(
     known = int(rows * TRAINING_SHARE) if honest else rows
     if known < 2 or (honest and known >= rows):
         raise InputError(f"{rows} rows are too few for the {protocol} protocol; it needs at least {3 if honest else 2}")
-    scaling = Scaling.fit(frame.iloc[:known], features, target, scaler)
-    x, y = scaling.scale(frame, features, target)
+    scaling = Scaling.fit(frame.iloc[:known], scaler)
+    x, y = scaling.scale(frame[list(features)]), scaling.scale(frame[[target]])
     recording = model.record(x[:-1])
     # Step t predicts row t + 1: the first step whose target the scaler has not seen is known - 1.
     first = known - 1 if honest else 0

@@ -34,12 +34,13 @@ from nanolstm.language.functions import Array
 from nanolstm.language.probing import unread_parameters
 from nanolstm.losses import Loss
 from nanolstm.losses import loss as find_loss
+from nanolstm.scalers import scaler as find_scaler
 from nanolstm.sequence import Sequence
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_cell", "check_loss", "check_source"]
+__all__ = ["check_cell", "check_loss", "check_scaler", "check_source"]
 
 _LONG_AGO = dt.date(1700, 1, 1)
 """A day of which no source has figures, and which pandas can still express."""
@@ -157,6 +158,48 @@ def check_loss(
         _demand(_close(single, value, 1e-3), who, f"it is {value!r} in float64 and {single!r} in float32")
         if minimum_at_target:
             _is_lowest_at_the_target(made, target, between, rng, who)
+
+
+def check_scaler(scaler: Any) -> None:
+    """Check a scaler.
+
+    ```python
+    from nanolstm.testing import check_scaler
+
+    check_scaler("robust")
+    ```
+
+    Fitted on random numbers: a clone of it is fitted in its place; it scales later numbers, beyond the range of those
+    that it was fitted on, and back, to 1e-9; it scales each row by itself, so that no later row can change an earlier
+    one; it keeps their order, so that a quantile stays one; it leaves what it is given as it is.
+
+    Args:
+        scaler: a registered name, with parameters where it needs some, or a scikit-learn transformer.
+
+    Raises:
+        AssertionError: a promise is broken; the text says which.
+        UnknownNameError: no scaler is registered under that name.
+    """
+    from sklearn.base import clone
+
+    made = find_scaler(scaler)
+    who = f"scaler {scaler if isinstance(scaler, str) else type(made).__name__}"
+    rng = np.random.default_rng(0)
+    known, later = rng.normal(5.0, 2.0, size=(200, 1)), np.sort(rng.uniform(-10.0, 20.0, size=(64, 1)), axis=0)
+    kept = known.copy(), later.copy()
+    try:
+        fitted = clone(made).fit(known)
+        scaled = np.asarray(fitted.transform(later))
+        back = np.asarray(fitted.inverse_transform(scaled))
+        alone = np.concatenate([np.asarray(fitted.transform(row[None])) for row in later])
+    except Exception as error:
+        raise AssertionError(f"{who}: it raises {_told(error)}") from error
+    for given, original in zip((known, later), kept, strict=True):
+        _demand(np.array_equal(given, original), who, "it changes the numbers that it is given")
+    _demand(bool(np.isfinite(scaled).all()), who, f"{np.sum(~np.isfinite(scaled))} of 64 scaled numbers are not finite")
+    _agree(back, later, 1e-9, who, "what is scaled and scaled back differs from what it was")
+    _agree(alone, scaled, 1e-12, who, "a row scaled by itself differs from the same row among others")
+    _demand(bool((np.diff(scaled, axis=0) > 0).all()), who, "it does not keep the order of numbers; a quantile must")
 
 
 def check_cell(cell: type[Cell] | str, **fields: Any) -> None:

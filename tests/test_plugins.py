@@ -20,7 +20,7 @@ from nanolstm import hookimpl, plugins
 from nanolstm.errors import InputError, PluginError, PluginWarning, UnknownNameError
 from nanolstm.plugins import PluginHouse
 
-OURS = {"files", "losses", "sample", "tasks", "training", "yfinance", "zoo"}
+OURS = {"files", "losses", "sample", "scalers", "tasks", "training", "yfinance", "zoo"}
 
 
 def plugin(**hooks):

@@ -23,21 +23,7 @@ def check_frame(
     missing: Literal["error", "drop", "ffill"] = "error",
     least: int = 2,
 ) -> pd.DataFrame:
-    """The columns of `frame` that will be used, as floats, once nothing is wrong with them.
-
-    Args:
-        frame: one row per time step.
-        source: where it came from; named in errors.
-        columns: which columns, in which order; empty for all.
-        missing: what happens to rows with missing values: an error, `"drop"` the row, or `"ffill"`, the last value
-            carried forward. Infinity is always an error.
-        least: how many rows there must be at least.
-
-    Raises:
-        UnknownNameError: a column that is not there.
-        BadDataError: the index is not ascending, not unique or no time; a column holds no numbers, NaN or infinity; too
-            few rows. The text names the column, the first bad row and how many there are.
-    """
+    """What a source answered, once nothing is wrong with it: `check_rows`, whose errors name the source."""
     import pandas as pd
 
     where = f"source {source!r}"
@@ -45,6 +31,36 @@ def check_frame(
         raise BadDataError(
             f"{where} answered with {type(frame).__name__}; expected a pandas.DataFrame or a SequenceData"
         )
+    if frame.columns.nlevels == 1 and not len(frame.columns):
+        raise BadDataError(f"{where} answered with no column")
+    return check_rows(frame, where=where, columns=columns, missing=missing, least=least)
+
+
+def check_rows(
+    frame: pd.DataFrame,
+    *,
+    where: str,
+    columns: tuple[str, ...] = (),
+    missing: Literal["error", "drop", "ffill"] = "error",
+    least: int = 2,
+    remedy: str = "choose missing='drop' or 'ffill'",
+) -> pd.DataFrame:
+    """The columns of `frame` that will be used, as floats, once nothing is wrong with them.
+
+    Args:
+        frame: one row per time step.
+        where: what the rows are, for errors.
+        columns: which columns, in which order; empty for all.
+        missing: what happens to rows with missing values: an error, `"drop"` the row, or `"ffill"`, the last value
+            carried forward. Infinity is always an error.
+        least: how many rows there must be at least.
+        remedy: what the error about a missing value advises.
+
+    Raises:
+        UnknownNameError: a column that is not there.
+        BadDataError: the index is not ascending, not unique or no time; a column holds no numbers, NaN or infinity; too
+            few rows. The text names the column, the first bad row and how many there are.
+    """
     for name in columns if frame.columns.nlevels == 1 else ():
         if name not in frame.columns:
             raise UnknownNameError(
@@ -56,8 +72,6 @@ def check_frame(
             "expected one level"
         )
     frame = frame[list(columns)] if columns else frame
-    if not len(frame.columns):
-        raise BadDataError(f"{where} answered with no column")
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise BadDataError(f"{where}: there are two columns {twice!r}")
@@ -74,11 +88,7 @@ def check_frame(
     for column in frame:
         gaps = frame[column].isna()
         if gaps.any():
-            hint = (
-                "there is no earlier value to carry forward"
-                if missing == "ffill"
-                else "choose missing='drop' or 'ffill'"
-            )
+            hint = "there is no earlier value to carry forward" if missing == "ffill" else remedy
             raise BadDataError(f"{where}: column {column!r} has no value {_first(gaps)}; {hint}")
     if len(frame) < least:
         raise BadDataError(f"{where}: {len(frame)} rows; at least {least} are needed")

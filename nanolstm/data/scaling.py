@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,16 +16,30 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
+def check_transformer(transformer: Any) -> Any:
+    """`transformer` itself, if it can fit, transform and transform back.
+
+    Raises:
+        InputError: it cannot, or is a class.
+    """
+    for method in ("fit", "transform", "inverse_transform"):
+        if not hasattr(transformer, method) or isinstance(transformer, type):
+            raise InputError(
+                f"scaler={transformer!r} is no scikit-learn transformer with fit, transform and inverse_transform; "
+                "give an instance such as sklearn.preprocessing.StandardScaler()"
+            )
+    return transformer
+
+
 @attrs.frozen(eq=False)
 class Scaling:
-    """Two fitted transformers, one for the features and one for the target."""
+    """A fitted transformer for each column, so that one column can be scaled, and scaled back, without the others."""
 
-    features: Any
-    target: Any
+    transformers: Mapping[Any, Any]
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, features: tuple[str, ...], target: str, transformer: Any = None) -> Scaling:
-        """Fit clones of `transformer` (a `MinMaxScaler` where None, as in the notebook) on the rows of `frame`.
+    def fit(cls, frame: pd.DataFrame, transformer: Any = None) -> Scaling:
+        """Fit a clone of `transformer` (a `MinMaxScaler` where None, as in the notebook) on each column of `frame`.
 
         Raises:
             InputError: `transformer` is no scikit-learn transformer that can also be inverted.
@@ -32,25 +47,28 @@ class Scaling:
         from sklearn.base import clone
         from sklearn.preprocessing import MinMaxScaler
 
-        transformer = MinMaxScaler() if transformer is None else transformer
-        for method in ("fit", "transform", "inverse_transform"):
-            if not hasattr(transformer, method) or isinstance(transformer, type):
-                raise InputError(
-                    f"scaler={transformer!r} is no scikit-learn transformer with fit, transform and inverse_transform; "
-                    "give an instance such as sklearn.preprocessing.StandardScaler()"
-                )
-        return cls(clone(transformer).fit(frame[list(features)]), clone(transformer).fit(frame[[target]]))
+        transformer = check_transformer(MinMaxScaler() if transformer is None else transformer)
+        return cls({column: clone(transformer).fit(_as_column(frame[column])) for column in frame})
 
-    def scale(self, frame: pd.DataFrame, features: tuple[str, ...], target: str) -> tuple[Array, Array]:
-        """The features (T, M) and the target (T, 1) in scaled units."""
-        return (
-            np.asarray(self.features.transform(frame[list(features)]), dtype=float),
-            np.asarray(self.target.transform(frame[[target]]), dtype=float),
-        )
+    def scale(self, frame: pd.DataFrame) -> Array:
+        """The columns of `frame`, in its order, in scaled units: (T, M)."""
+        return np.stack([self.scale_column(frame[column], column) for column in frame], axis=1)
 
-    def own_units(self, scaled: Array, target: str) -> Array:
-        """Targets or predictions, (T, n), back in the data's own units; each column is a target."""
-        import pandas as pd
+    def scale_column(self, numbers: Any, column: Any) -> Array:
+        """Numbers of `column`, of any shape, in scaled units."""
+        return self._apply("transform", numbers, column)
 
-        columns = [self.target.inverse_transform(pd.DataFrame({target: column})) for column in scaled.T]
-        return np.concatenate([np.asarray(column) for column in columns], axis=1)
+    def own_units(self, scaled: Array, column: Any) -> Array:
+        """Numbers of `column`, of any shape, back in the data's own units."""
+        return self._apply("inverse_transform", scaled, column)
+
+    def _apply(self, method: str, numbers: Array, column: Any) -> Array:
+        numbers = np.asarray(numbers, dtype=float)
+        if not numbers.size:  # which scikit-learn refuses
+            return numbers
+        answer = getattr(self.transformers[column], method)(_as_column(numbers))
+        return np.asarray(answer, dtype=float).reshape(numbers.shape)
+
+
+def _as_column(numbers: Any) -> Array:
+    return np.asarray(numbers, dtype=float).reshape(-1, 1)

@@ -11,7 +11,7 @@ import nanolstm_files.source
 import nanolstm_sample.source
 import nanolstm_tasks.source
 from nanolstm import DataRequest, plugins
-from nanolstm.testing import check_cell, check_loss, check_source
+from nanolstm.testing import check_cell, check_loss, check_scaler, check_source
 
 TASKS = {
     "adding": {"n": 4, "length": 12, "min_length": 5},
@@ -36,6 +36,7 @@ LOSSES = {
     "bce(logits=True)": {"minimum_at_target": False},
     "cross_entropy": {"minimum_at_target": False},
 }
+SCALERS = ("standard", "minmax", "minmax(low=-1.0)", "robust", "robust(quantile_range=(10, 90))", "none")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,11 @@ def test_each_shipped_loss_keeps_its_promises(name):
     check_loss(name, **LOSSES[name])
 
 
+@pytest.mark.parametrize("name", SCALERS)
+def test_each_shipped_scaler_keeps_its_promises(name):
+    check_scaler(name)
+
+
 @pytest.mark.parametrize("fields", [{}, {"outputs": 4}, {"inputs": 1, "hidden": 1}])
 def test_the_toy_lstm_keeps_its_promises(fields):
     check_cell("ToyLSTM", **fields)
@@ -86,6 +92,7 @@ def test_the_toy_lstm_keeps_its_promises(fields):
     ("kind", "known"),
     [
         ("losses", {name.partition("(")[0] for name in LOSSES}),
+        ("scalers", {name.partition("(")[0] for name in SCALERS}),
         ("sources", {"sample", "files", "tasks", "yfinance"}),  # yfinance has its own tests, with a server to ask
         ("cells", {"ToyLSTM"}),
     ],

@@ -8,12 +8,13 @@ import attrs
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 
 import nanolstm as nl
 from nanolstm import DataRequest, SequenceData
 from nanolstm.errors import NoDataError, UnknownSymbolError
 from nanolstm.losses import Loss
-from nanolstm.testing import check_cell, check_loss, check_source
+from nanolstm.testing import check_cell, check_loss, check_scaler, check_source
 
 DAYS = pd.date_range("2024-01-01", periods=40, name="day")
 REQUEST = DataRequest(source="planted", symbol="known")
@@ -277,6 +278,87 @@ def test_a_loss_with_a_fault_is_found(function, text):
 
 def test_a_loss_without_a_minimum_at_the_target_passes_when_it_says_so():
     check_loss(lambda p, t: np.mean((p - t - 1) ** 2), minimum_at_target=False)
+
+
+# Scalers
+
+
+class Shifts(BaseEstimator):
+    """Takes the mean of what it was fitted on away; each fault below is one change of it."""
+
+    def fit(self, x):
+        self.mean_ = x.mean()
+        return self
+
+    def transform(self, x):
+        return x - self.mean_
+
+    def inverse_transform(self, x):
+        return x + self.mean_
+
+
+class Batch(Shifts):
+    def transform(self, x):
+        return x - x.mean()
+
+    def inverse_transform(self, x):
+        return x + later_mean()
+
+
+class Clips(Shifts):
+    def transform(self, x):
+        return np.clip(x - self.mean_, -3, 3)
+
+
+class TurnsRound(Shifts):
+    def transform(self, x):
+        return self.mean_ - x
+
+    def inverse_transform(self, x):
+        return self.mean_ - x
+
+
+class Spoils(Shifts):
+    def transform(self, x):
+        x -= self.mean_
+        return x.copy()
+
+
+class Logs(Shifts):
+    def transform(self, x):
+        with np.errstate(invalid="ignore"):
+            return np.log(x)
+
+
+class Fails(Shifts):
+    def fit(self, x):
+        raise KeyError("nothing here")
+
+
+def later_mean():
+    rng = np.random.default_rng(0)
+    rng.normal(size=(200, 1))
+    return rng.uniform(-10.0, 20.0, size=(64, 1)).mean()
+
+
+def test_a_good_scaler_passes():
+    check_scaler(Shifts())
+
+
+@pytest.mark.parametrize(
+    ("scaler", "text"),
+    [
+        (Batch(), "a row scaled by itself differs from the same row among others by up to"),
+        (Clips(), "what is scaled and scaled back differs from what it was by up to"),
+        (TurnsRound(), "it does not keep the order of numbers"),
+        (Spoils(), "it changes the numbers that it is given"),
+        (Logs(), "scaled numbers are not finite"),
+        (Fails(), "it raises KeyError: 'nothing here'"),
+    ],
+)
+def test_a_scaler_with_a_fault_is_found(scaler, text):
+    with says(text):
+        check_scaler(scaler)
 
 
 # Cells
