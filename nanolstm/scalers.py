@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from nanolstm import plugins
 from nanolstm.data.scaling import check_transformer
-from nanolstm.errors import UnknownNameError, nearest
 
 
 def scaler(text: Any) -> Any:
@@ -26,10 +24,4 @@ def scaler(text: Any) -> Any:
     """
     if not isinstance(text, str):
         return check_transformer(text)
-    name, entry, parameters = plugins.lookup("scalers", text)
-    known = inspect.signature(entry.value).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
-    for key in parameters:
-        if key not in known and not open_ended:
-            raise UnknownNameError(f"scaler {name!r} has no parameter {key!r}; {nearest(key, known, 'parameters')}")
-    return check_transformer(entry.value(**parameters))
+    return check_transformer(plugins.made("scalers", text))
