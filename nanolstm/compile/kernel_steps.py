@@ -82,7 +82,7 @@ class StepsWriter(Writer):
             self.line("g = bounds[part, t]  # the first row of this step")
             self.line("n = bounds[part, t + 1] - g  # and how many there are")
             if self.plan.passing:
-                self.line("b = thread * room + g - top  # where those begin that pass")
+                self.line("b = thread * room + g - top  # where they are in what is added up next")
             with self.block("if n == 0:"):
                 self.line("continue")
             if not self.backward:
@@ -163,7 +163,8 @@ class StepsWriter(Writer):
         (target, its_row, its_width), more = to, str(accumulate)
         start, goal = _first(row, width, at.const), _first(its_row, its_width)
         self.used.add("product")
-        self.line(f"# {self._about(x)} with {self._about(matrix)}")
+        word = x.name or self.names[base]
+        self.line(f"# {target} {'+=' if accumulate else '='} {word} times {self._about(matrix)}")
         ahead = f"product({array}, {start}"
         if heads:
             with self.block(f"for head in range({count}):"):
@@ -188,7 +189,8 @@ class StepsWriter(Writer):
         """The author's words for a value."""
         if node.op.name in ("concat", "transpose"):
             words = [self._about(x) for x in node.inputs]
-            return words[0] if len(words) == 1 else f"[{', '.join(words)}]"
+            turned = " transposed" if node.op.name == "transpose" else ""
+            return f"{words[0]}{turned}" if len(words) == 1 else f"[{', '.join(words)}]"
         return node.name or self.names[node]
 
     # One fused loop.

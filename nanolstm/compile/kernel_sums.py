@@ -10,7 +10,7 @@ import attrs
 from nanolstm.compile.index import Affine, Index, flat
 from nanolstm.compile.kernel_steps import StepsWriter
 from nanolstm.compile.writer import VARIABLES
-from nanolstm.graph.node import Node
+from nanolstm.graph.node import Node, in_order
 
 
 @attrs.define(eq=False)
@@ -56,6 +56,8 @@ class KernelWriter(StepsWriter):
         return StepsWriter.work(self) + sum(2 * m * n for m, n in self.sizes)
 
     def _sum(self, node: Node) -> None:
+        words = [name for name, answer in self.plan.answers.items() if not answer.lead and node in in_order([answer])]
+        self.line(f"# {self.names[node]}: {', '.join(words)}")
         if node.op.name == "contract":
             left, right, result, _ = node.static
             operands = list(zip(node.inputs, (left, right), strict=True))

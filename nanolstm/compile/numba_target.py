@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
@@ -21,6 +22,29 @@ from nanolstm.compile.schedule import VIEWS, Schedule, schedule
 from nanolstm.compile.writer import FUNCTIONS, PRODUCTS, WORDS, MustBeStoredError, Wanted
 from nanolstm.errors import KernelError
 from nanolstm.graph.node import Node, in_order
+
+ABOUT = """Names are the author's, and t1, t2, ... where there is none; `c_2` is another value of the name c, `before_c` is c as
+it comes in, `d_c` the derivative of the loss by it. `c_r` is a row of the array c, `c_j` one element of it.
+
+The batch is cut into slices, of which a thread computes those from `first` up to `last`, after it has announced to
+the others that it begins. The rows of a slice stand together, step by step, in each step the longest sequence first:
+the n rows of step t from bounds[part, t] up to bounds[part, t + 1]. p is the slice's first sequence.
+
+    [g + r]   an array of all steps
+    [p + r]   a state, or what is needed within one step: a row for each sequence
+    [b + r]   what is added up over the rows: those of some steps, for each thread
+    [part]    such a sum, of one slice
+
+Sums grow after each block of steps, from `begin` up to `end`, whose rows (at most `room`) begin at `top`. `alone`:
+the batch is one sequence. Before a row where `restart` is set, states start anew; where `cut` is, no gradient goes
+back to the states before it. Both may be empty, for nowhere.
+
+product(x, its first element and stride, rows, packed matrix, its first element, inputs, outputs, y, its first element
+and stride, whether it is added to y); product_of_one is that of one row. sums_of_products(x, its first element,
+stride and width, y likewise, rows, sum, its first element and stride, memory to work in, its first element) adds the
+products of each element of x with each of y.
+"""
+"""What a reader of a file has to know about it."""
 
 _ON_ARRAYS = r"\b(?=(sigmoid|erf|softplus|placed|contracted)\()"
 """Functions that bear one name in kernels, for a number, and in plain Python, for arrays."""
@@ -42,17 +66,7 @@ def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
     head = [
         f'"""{runs[0].graph.title} in {dtype}: written by nanolstm from the step, which is plain NumPy.',
         "",
-        "Names are the author's, and t1, t2, ... where there is none. `f` has a row for each time step and example (if",
-        "it is a state, for each example), `f_r` is the row that is computed, `f_j` an element of it.",
-        "",
-        "The batch is cut into slices, of which a `thread` computes those from `first` to `last`, after it has told",
-        "the others that it begins. bounds[part, t] is the first row of step t of the slice `part`, whose sequences",
-        "begin with number p, the longest first. `alone`: the batch is one sequence. `restart` and `cut` say at which",
-        "rows states start anew and gradients stop. What is added up over the rows is so after each block of steps,",
-        "from `begin` to `end`, with at most `room` rows, of which `top` is the first.",
-        "",
-        "A product takes x, its first element and stride, the number of rows, the packed matrix and its first element,",
-        "how many inputs and outputs that has, y like x, and whether it is added to y.",
+        *ABOUT.splitlines(),
         '"""',
         "",
         "import numpy as np",
@@ -147,6 +161,9 @@ class _Binding:
             after = [f"{shaped[node]} = call.summed({names[node]}).reshape({node.shape})" for node in plan.sums]
             after += [f"{names[x]} = {_in_numpy(x, names)}" for x in plan.once if x in needed]
             after += [f"{names[x]} = {_in_numpy(x, words)}" for x in plan.after]
+            after += _comment(
+                "derivatives by", [name.removeprefix("d ") for name, x in plan.answers.items() if not x.lead]
+            )
             after += _call("return (", [_answer(x, words) for x in sums])
             body += ["", "def after():", *(f"    {line}" for line in after), ""]
         body.append(f"return ({', '.join(rows)}{',' * (len(rows) == 1)}), {'after' if sums else 'tuple'}")
@@ -196,6 +213,10 @@ def _in_numpy(node: Node, names: Mapping[Node, str]) -> str:
     """A value of parameters alone as a NumPy expression."""
     words = [constant(x) if x.op.name == "constant" else names[x] for x in node.inputs]
     return re.sub(_ON_ARRAYS, "on_arrays.", NumPyTarget().value(node, words, "rows"))
+
+
+def _comment(head: str, words: Iterable[str]) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(f"{head} {', '.join(words)}", 100)]
 
 
 def _call(head: str, words: Iterable[str], end: str = ")") -> list[str]:
