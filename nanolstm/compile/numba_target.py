@@ -23,7 +23,8 @@ from nanolstm.compile.writer import FUNCTIONS, PRODUCTS, WORDS, MustBeStoredErro
 from nanolstm.errors import KernelError
 from nanolstm.graph.node import Node, in_order
 
-ABOUT = """Names are the author's, and t1, t2, ... where there is none; `c_2` is another value of the name c, `before_c` is c as
+ABOUT = """\
+Names are the author's, and t1, t2, ... where there is none; `c_2` is another value of the name c, `before_c` is c as
 it comes in, `d_c` the derivative of the loss by it. `c_r` is a row of the array c, `c_j` one element of it.
 
 The batch is cut into slices, of which a thread computes those from `first` up to `last`, after it has announced to
