@@ -19,8 +19,8 @@ def medians(contestants: Sequence[Contestant], seconds: float) -> tuple[dict[str
     """The median seconds of a call of each, and how many calls that is of.
 
     They alternate, in another order each round, so that nobody always follows the same one, for at least three rounds.
-    Whoever has then used an equal share of `seconds` drops out, so that a loop that takes a second does not hold up what
-    takes a microsecond; it ends when nobody is left to alternate with.
+    Whoever has then used an equal share of `seconds` drops out, so that a loop that takes a second does not hold up
+    what takes a microsecond; it ends when nobody is left to alternate with.
     """
     times: dict[str, list[float]] = {one.name: [] for one in contestants}
     used = dict.fromkeys(times, 0.0)
