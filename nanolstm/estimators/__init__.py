@@ -17,9 +17,14 @@ from nanolstm.lazy import offer
 
 if TYPE_CHECKING:
     from nanolstm.estimators.classifier import RecurrentClassifier as RecurrentClassifier
+    from nanolstm.estimators.forecaster import RecurrentForecaster as RecurrentForecaster
     from nanolstm.estimators.regressor import RecurrentRegressor as RecurrentRegressor
 
-_HOMES = {"RecurrentClassifier": "classifier", "RecurrentRegressor": "regressor"}
+_HOMES = {
+    "RecurrentClassifier": "classifier",
+    "RecurrentForecaster": "forecaster",
+    "RecurrentRegressor": "regressor",
+}
 
-__all__ = ["RecurrentClassifier", "RecurrentRegressor"]
+__all__ = ["RecurrentClassifier", "RecurrentForecaster", "RecurrentRegressor"]
 __getattr__, __dir__ = offer(__name__, _HOMES)

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import attrs
 import numpy as np
-from sklearn.base import RegressorMixin
+from sklearn.base import RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from nanolstm.data.windows import WindowData
 from nanolstm.errors import InputError
 from nanolstm.estimators.recurrent import RecurrentEstimator
 from nanolstm.estimators.sequences import Sequences, sequences
+from nanolstm.forecasting.recurrent import window_inputs, window_targets
 from nanolstm.language.functions import Array
+
+
+@attrs.frozen
+class OfWindows:
+    """A regressor that was fitted on windows: a `Predict` of `nanolstm.forecasting.forecaster`."""
+
+    regressor: RecurrentRegressor
+
+    def __call__(self, context: Array, future: Array, /) -> Array:
+        """(n, context, M) and (n, horizon, F) to (n, horizon, N * columns)."""
+        said: Array = self.regressor.predict(window_inputs(context, future))
+        return said.reshape(len(context), future.shape[1], -1)
 
 
 class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
@@ -124,6 +139,24 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
         x = sequences(self, X, reset=False)
         true, said, weight = self._over_steps(x, y, self.predict(X), sample_weight)
         return float(r2_score(true, said, sample_weight=weight))
+
+    def fit_windows(self, train: WindowData, validation: WindowData | None = None, /) -> OfWindows:
+        """Train a clone on windows of series: what `nl.walk_forward` and `nl.forecast` do with this regressor.
+
+        The output at the last step of a context says all steps and targets of its horizon. Windows for validation take
+        the place of `validation`.
+
+        Raises:
+            InputError: `steps="all"`.
+        """
+        if self.steps != "last":
+            raise InputError(
+                f'steps={self.steps!r}: a window has its targets after its last step; leave out steps="all"'
+            )
+        model = clone(self)
+        if validation is not None and len(validation):
+            model.validation = (window_inputs(validation.context, validation.future), window_targets(validation))
+        return OfWindows(model.fit(window_inputs(train.context, train.future), window_targets(train)))
 
     def _read(self, X: Any, y: Any, *, reset: bool) -> tuple[Sequences, Array]:
         """X, and y as the model's outputs are: (n, N), or for all steps (n, T, N)."""
