@@ -34,7 +34,7 @@ class RecurrentForecaster(BaseEstimator):
 
     prices = nl.load_data("sample", start="2012-01-01")
     recurrent = RecurrentRegressor("LSTM", hidden=4, epochs=3, random_state=0)
-    model = RecurrentForecaster(recurrent, targets="Adj Close", context=10, horizon=2, transform="log_return")
+    model = RecurrentForecaster(recurrent, targets="Adj Close", context=10, horizon=2, transforms="log_return")
     model.fit(prices).predict()                                           # a DataFrame: what comes after the end
     GridSearchCV(model, {"context": [5, 10]}, cv=TimeSeriesSplit(2)).fit(prices).best_params_
     ```
@@ -52,7 +52,7 @@ class RecurrentForecaster(BaseEstimator):
         past: as for `Windows`.
         future: as for `Windows`.
         calendar: as for `Windows`.
-        transform: as for `walk_forward`.
+        transforms: as `transform` of `walk_forward`. (What has a `transform` is a transformer to scikit-learn.)
         scaler: as for `walk_forward`.
         output: as for `walk_forward`; `nl.Quantiles()` and `nl.Gaussian()` give intervals.
         validation: rows at the end (a number, or a share) that are for validation and not trained on.
@@ -73,7 +73,7 @@ class RecurrentForecaster(BaseEstimator):
         past: Any = (),
         future: Any = (),
         calendar: Any = (),
-        transform: Any = None,
+        transforms: Any = None,
         scaler: Any = "standard",
         output: Any = None,
         validation: Size = 0,
@@ -87,7 +87,7 @@ class RecurrentForecaster(BaseEstimator):
         self.past = past
         self.future = future
         self.calendar = calendar
-        self.transform = transform
+        self.transforms = transforms
         self.scaler = scaler
         self.output = output
         self.validation = validation
@@ -114,7 +114,7 @@ class RecurrentForecaster(BaseEstimator):
             series,
             rows,
             windows=windows,
-            transforms=check_transforms(self.transform, windows, series),
+            transforms=check_transforms(self.transforms, windows, series),
             scaler=find_scaler(self.scaler),
         )
         stride = windows.stride

@@ -27,18 +27,20 @@ PLAIN = {"targets": "sold", "past": "visits", "context": 6, "horizon": 3}
 
 
 def test_a_forecast_is_that_of_nl_forecast_with_the_same_regressor():
-    options = {"transform": "difference", "scaler": "robust", "validation": 20}
-    model = RecurrentForecaster(QUICK, **PLAIN, future="holiday", calendar="weekday", **options).fit(SHOP)
+    options = {"scaler": "robust", "validation": 20}
+    model = RecurrentForecaster(
+        QUICK, **PLAIN, future="holiday", calendar="weekday", transforms="difference", **options
+    ).fit(SHOP)
     windows = nl.Windows(**PLAIN, future="holiday", calendar="weekday")
     coming = pd.DataFrame({"holiday": [True, False, False]}, index=pd.date_range("2024-04-30", periods=3))
-    expected = nl.forecast(QUICK, SHOP, windows, future=coming, **options)
+    expected = nl.forecast(QUICK, SHOP, windows, future=coming, transform="difference", **options)
     pd.testing.assert_frame_equal(model.predict(future=coming), expected)
     assert list(expected["step"]) == [1, 2, 3]
     assert model.regressor_.n_features_in_ == 5 + 3 * 3  # the context's, and three rows of what is known ahead
 
 
 def test_a_forecast_from_rows_that_go_on_sees_the_end_of_those_that_were_fitted_on():
-    model = RecurrentForecaster(QUICK, **PLAIN, transform="difference").fit(SHOP[:100])
+    model = RecurrentForecaster(QUICK, **PLAIN, transforms="difference").fit(SHOP[:100])
     later = model.predict(SHOP[100:103])
     pd.testing.assert_frame_equal(later, model.predict(SHOP[:103]))
     assert (later["origin"] == TIMES[102]).all()
@@ -78,7 +80,7 @@ def test_quantiles_do_not_cross_and_the_loss_follows_from_the_output():
 
 def test_a_search_over_time_goes_over_windows_and_regressors():
     model = RecurrentForecaster(QUICK, targets="sold", context=4)
-    grid = {"context": [3, 6], "regressor__hidden": [2, 4], "transform": ["difference"]}
+    grid = {"context": [3, 6], "regressor__hidden": [2, 4], "transforms": ["difference"]}
     search = GridSearchCV(model, grid, cv=TimeSeriesSplit(2)).fit(SHOP)
     assert len(search.cv_results_["params"]) == 4
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
@@ -99,7 +101,7 @@ def test_several_series_are_learned_together_and_forecast_each():
 
 
 def test_a_pickled_forecaster_says_the_same():
-    model = RecurrentForecaster(QUICK, **PLAIN, transform="log_return").fit(SHOP)
+    model = RecurrentForecaster(QUICK, **PLAIN, transforms="log_return").fit(SHOP)
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(model)).predict(), model.predict())
 
 
