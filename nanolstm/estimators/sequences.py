@@ -118,7 +118,13 @@ def sequences(estimator: Any, given: Any, *, reset: bool) -> Sequences:
 
 
 def _table(estimator: Any, given: Any, *, reset: bool) -> Sequences:
-    if not reset and not estimator._is_table and estimator.n_features_in_ == 1:
+    if not reset and not estimator._is_table:
+        if estimator.n_features_in_ != 1:
+            raise InputError(
+                f"X has shape {np.shape(given)}, a table of sequences of one feature; {type(estimator).__name__} was "
+                f"fitted on sequences of {estimator.n_features_in_}: give (n, T, {estimator.n_features_in_}) or a list "
+                "of arrays; one sequence alone is X[None]"
+            )
         table = check_array(given, dtype=np.float64, estimator=estimator, input_name="X")
     else:
         table = validate_data(estimator, given, reset=reset, dtype=np.float64)

@@ -108,6 +108,15 @@ def test_a_table_has_the_columns_that_it_was_fitted_on(given, says):
     assert model.predict(TABLE[:, :4, None]).shape == (8,)  # as sequences they may be of any length
 
 
+def test_one_sequence_alone_is_told_from_a_table():
+    model = RecurrentRegressor(**QUICK).fit(WHOLE, np.ones(8))
+    with pytest.raises(
+        InputError, match=r"fitted on sequences of 2: give \(n, T, 2\).*one sequence alone is X\[None\]"
+    ):
+        model.predict(WHOLE[0])
+    assert model.predict(WHOLE[:1]) == model.predict(WHOLE[0][None])
+
+
 @pytest.mark.parametrize(
     ("x", "y", "options", "says"),
     [
