@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nanolstm import cells as cells
     from nanolstm import errors as errors
+    from nanolstm import estimators as estimators
     from nanolstm import plot as plot
     from nanolstm import plugins as plugins
     from nanolstm import testing as testing
@@ -86,6 +87,7 @@ _MODULES = {
     "data.splits": ("Splits",),
     "data.windows": ("WindowData", "Windows"),
     "errors": ("NanolstmError", "errors"),
+    "estimators": ("estimators",),
     "forecasting.backtest": ("Backtest",),
     "forecasting.comparison": ("diebold_mariano",),
     "forecasting.forecast": ("forecast",),

@@ -6,6 +6,7 @@ from nanolstm.cells.zoo import HOMES
 from nanolstm.lazy import offer
 
 if TYPE_CHECKING:
+    from nanolstm.cells.lstm import LSTM as LSTM
     from nanolstm.cells.toy import ToyLSTM as ToyLSTM
 
 __getattr__, __dir__ = offer(__name__, HOMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nanolstm.hookspecs import RegisterCell, hookimpl
 
 HOMES = {
+    "LSTM": "lstm",
     "ToyLSTM": "toy",
 }
 """The module of `nanolstm.cells` in which each cell stands."""

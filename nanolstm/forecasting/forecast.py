@@ -12,7 +12,7 @@ from nanolstm.data.ahead import extended
 from nanolstm.data.preparation import Preparation, check_transforms
 from nanolstm.data.series import check_series
 from nanolstm.data.splits import Size, count_rows
-from nanolstm.data.windows import Windows
+from nanolstm.data.windows import WindowData, Windows
 from nanolstm.forecasting.outputs import Output, Point
 from nanolstm.forecasting.trained import MODEL, Plan, Trained
 from nanolstm.scalers import scaler as find_scaler
@@ -63,8 +63,6 @@ def forecast(
         One row for each series, target and step: `series`, `target`, `step`, `origin` (the time of the last row),
         `time`, `forecast` and, of quantiles, `q0.1`, ...; in the data's own units.
     """
-    import pandas as pd
-
     plan = Plan(model=model, output=output or Point(), baselines=(), season=1, recursive=recursive)
     series = check_series(data, windows)
     transforms = check_transforms(transform, windows, series)
@@ -72,19 +70,35 @@ def forecast(
     seen = {name: range(rows.stop, len(series[name])) for name, rows in train.items()}
     preparation = Preparation.fit(series, train, windows=windows, transforms=transforms, scaler=find_scaler(scaler))
     trained = Trained.fit(plan, preparation, series, train, seen)
+    asked = coming(preparation, series, future)
+    return tabulated(asked, trained.forecast(series, asked)[MODEL], plan.output.levels)
+
+
+def coming(preparation: Preparation, series: Mapping[Any, pd.DataFrame], future: Any = None) -> WindowData:
+    """The window of each series that ends with its last row, and whose targets nobody knows.
+
+    Args:
+        preparation: fitted.
+        series: checked.
+        future: as for `forecast`; errors are its too.
+    """
     longer = {}
     for name, one in series.items():
         known = future.get(name) if isinstance(future, Mapping) else future
-        longer[name] = extended(one, windows, known, where=f"series {name!r}")
+        longer[name] = extended(one, preparation.windows, known, where=f"series {name!r}")
     asked = preparation.cut(longer, {name: np.array([len(one) - 1]) for name, one in series.items()})
-    asked = attrs.evolve(asked, target=np.full_like(asked.target, np.nan))
-    said = trained.forecast(series, asked)[MODEL]
+    return attrs.evolve(asked, target=np.full_like(asked.target, np.nan))
+
+
+def tabulated(asked: WindowData, said: Any, levels: tuple[float, ...]) -> pd.DataFrame:
+    """One row for each window, target and step, of forecasts and their quantiles (n, horizon, N, 1 + Q)."""
+    import pandas as pd
+
     rows = []
     for n, name in enumerate(asked.series):
-        times = longer[name].index[len(series[name]) :]
-        for k, target in enumerate(windows.targets):
+        for k, target in enumerate(asked.targets):
             for step, numbers in enumerate(said[n, :, k]):
-                quantiles = {f"q{level:g}": numbers[1 + i] for i, level in enumerate(plan.output.levels)}
-                where = {"series": name, "target": target, "step": step + 1, "origin": series[name].index[-1]}
-                rows.append({**where, "time": times[step], "forecast": numbers[0], **quantiles})
+                quantiles = {f"q{level:g}": numbers[1 + i] for i, level in enumerate(levels)}
+                where = {"series": name, "target": target, "step": step + 1, "origin": asked.known[n]}
+                rows.append({**where, "time": asked.times[n, step], "forecast": numbers[0], **quantiles})
     return pd.DataFrame(rows)

@@ -34,9 +34,13 @@ class Fit(Protocol):
 def as_fit(model: Any) -> Fit:
     """`model` as a function that fits: itself, or for a scikit-learn regressor one that fits a clone of it.
 
+    A regressor that has a method `fit_windows` of this form takes windows as they are, and not each as one row.
+
     Raises:
         InputError: neither.
     """
+    if hasattr(model, "fit_windows") and not isinstance(model, type):
+        return model.fit_windows  # type: ignore[no-any-return]
     if hasattr(model, "fit") and hasattr(model, "predict") and not isinstance(model, type):
         return Regressor(model)
     if not callable(model) or isinstance(model, type):

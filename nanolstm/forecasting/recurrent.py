@@ -63,7 +63,7 @@ class Recurrent:
         Raises:
             InputError: the model has not as many inputs and outputs as it was asked for.
         """
-        x = _inputs(train.context, train.future)
+        x = window_inputs(train.context, train.future)
         inputs, outputs = x.shape[-1], train.target[0].size * self.columns
         model = self.make(inputs, outputs)
         if (model.inputs, model.outputs) != (inputs, outputs):
@@ -71,24 +71,26 @@ class Recurrent:
                 f"make({inputs}, {outputs}) gave a model of {model.inputs} inputs and {model.outputs} outputs; give "
                 f"its cell inputs={inputs}, and the model readout={outputs}"
             )
-        self.train(model, (x, _targets(train)), None if validation is None else _pair(validation))
+        self.train(model, (x, window_targets(train)), None if validation is None else _pair(validation))
         horizon = train.target.shape[1]
 
         def predict(context: Array, future: Array, /) -> Array:
-            said: Array = model(_inputs(context, future))[:, -1]
+            said: Array = model(window_inputs(context, future))[:, -1]
             return said.reshape(len(context), horizon, -1)
 
         return predict
 
 
-def _inputs(context: Array, future: Array) -> Array:
+def window_inputs(context: Array, future: Array) -> Array:
+    """What each step of a window sees, (n, context, M + horizon * F): its row, and what is known of those to come."""
     known = future.reshape(len(future), 1, -1)
     return np.concatenate([context, np.repeat(known, context.shape[1], axis=1)], axis=-1)
 
 
-def _targets(data: WindowData) -> Array:
+def window_targets(data: WindowData) -> Array:
+    """What is to be said at the last step, (n, horizon * N)."""
     return data.target.reshape(len(data), -1)
 
 
 def _pair(data: WindowData) -> Pair:
-    return _inputs(data.context, data.future), _targets(data)
+    return window_inputs(data.context, data.future), window_targets(data)

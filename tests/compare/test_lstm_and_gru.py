@@ -10,18 +10,7 @@ torch = pytest.importorskip("torch", reason="compared with PyTorch: pip install 
 
 B, T, M, K = 4, 7, 3, 5
 LENGTHS = [4, 7, 1, 6]
-
-
-class LSTM(Cell):
-    input: Gate = gate(sigmoid)
-    forget: Gate = gate(sigmoid)
-    output: Gate = gate(sigmoid)
-    new: Gate = gate(np.tanh)
-
-    def step(self, x, h, c):
-        c = self.forget(x, h) * c + self.input(x, h) * self.new(x, h)
-        h = self.output(x, h) * np.tanh(c)
-        return h, h, c
+LSTM = nl.cells.LSTM
 
 
 class GRU(Cell):
