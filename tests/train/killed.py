@@ -69,7 +69,7 @@ def kill(folder, way, kills, seed):
         if (folder / "run.ckpt").exists():
             values = archive.read(folder / "run.ckpt", kind="checkpoint").description["values"]
             places.add((values["epoch"], values["position"]))
-    print(len(places))
+    sys.stdout.write(str(len(places)))
 
 
 if __name__ == "__main__":
