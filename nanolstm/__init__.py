@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from nanolstm.streaming import Stepper as Stepper
     from nanolstm.traced import kernel_source as kernel_source
     from nanolstm.traced import trace as trace
+    from nanolstm.train.checkpoint import Checkpoint as Checkpoint
     from nanolstm.train.fit import fit as fit
     from nanolstm.train.optimizer import Optimizer as Optimizer
     from nanolstm.train.run import Run as Run
@@ -112,6 +113,7 @@ _MODULES = {
     "testing": ("testing",),
     "streaming": ("Stepper",),
     "traced": ("kernel_source", "trace"),
+    "train.checkpoint": ("Checkpoint",),
     "train.fit": ("fit",),
     "train.optimizer": ("Optimizer",),
     "train.run": ("Run",),

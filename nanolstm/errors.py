@@ -184,6 +184,10 @@ class CellMismatchError(StoreError, ValueError):
     """A cell class is not that of the file: its settings, its parameters or what it computes differ."""
 
 
+class CheckpointMismatchError(StoreError, ValueError):
+    """A checkpoint is that of another training: another model, other data, another optimizer or option."""
+
+
 def located(kind: type[TraceError], what: str, place: tuple[str, int], instead: str) -> TraceError:
     """A `kind`: what happened, at which file and line, what to write instead, and where more is said."""
     import linecache

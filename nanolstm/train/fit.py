@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,15 @@ from nanolstm.sequence import Sequence
 from nanolstm.train.batching import Ordered
 from nanolstm.train.batching import batching as find_batching
 from nanolstm.train.callbacks import Listeners
+from nanolstm.train.checkpoint import Checkpoint
+from nanolstm.train.checkpoint import checkpoint as find_checkpoint
 from nanolstm.train.clipping import clip as find_clip
 from nanolstm.train.examples import examples
 from nanolstm.train.flat import Flat
 from nanolstm.train.optimizer import Optimizer
 from nanolstm.train.optimizer import optimizer as find_optimizer
 from nanolstm.train.plan import Plan
+from nanolstm.train.resuming import go_on
 from nanolstm.train.run import Run
 from nanolstm.train.schedule import schedule as find_schedule
 from nanolstm.train.scoring import held, split
@@ -46,7 +50,8 @@ def fit(
     callbacks: Any = (),
     rng: int | RandomSource | None = None,
     progress: bool = True,
-    resume: State | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    resume: State | str | os.PathLike[str] | bool | None = None,
 ) -> Run:
     """Train `model` in place, and answer with how it went.
 
@@ -93,7 +98,13 @@ def fit(
             `fit_start(training)`, `step_end(training)`, `epoch_end(training)`, `fit_end(training, run)`.
         rng: draws the order of sequences, and the masks of cells that have `noise`. The same seed gives the same bits.
         progress: show a bar where somebody can see it.
-        resume: what `training.state()` answered with: go on from there.
+        checkpoint: the path of a file that the training is written to every 30 seconds and at its end, or a
+            [`Checkpoint`][nanolstm.Checkpoint], which says when. If the file is there already and `resume` does not
+            say to go on from it, it is replaced.
+        resume: True: go on from the file of `checkpoint`, or begin where it is not there yet, so that a program
+            that was killed is simply started again. The path of such a file: go on from it. What `training.state()`
+            answered with: go on from there. `epochs` and `patience` may be others than before, and the first
+            parameters of `model` and where `rng` is do not matter.
 
     Returns:
         A [`Run`][nanolstm.Run]. The model has the parameters of the best epoch: that of the lowest validation loss, or
@@ -106,6 +117,8 @@ def fit(
         UnknownNameError: a name that no plugin registered.
         DivergedError: a loss or a gradient that is not finite; it says where, and has the `run` until then. The model
             has its last good parameters.
+        CheckpointMismatchError: the file to go on from is that of another model, data or option.
+        StoreError: it cannot be read, written or used; see the page "Save and load".
         TraceError: as for `value_and_grad`.
     """
     if not isinstance(model, Sequence):
@@ -141,10 +154,10 @@ def fit(
         rng=random_source(rng),
         progress=progress,
         listeners=Listeners(callbacks),
+        checkpoint=find_checkpoint(checkpoint),
     )
     training = Training(plan)
-    if resume is not None:
-        training.restore(resume)
+    go_on(training, resume)
     return training.run()
 
 

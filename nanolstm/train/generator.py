@@ -16,6 +16,12 @@ def state_of(rng: RandomSource) -> dict[str, Any]:
     return {"kind": type(rng).__name__, **_plain(state)}
 
 
+def kind_of(rng: RandomSource) -> str:
+    """What `rng` is, in words: a state of one kind means nothing to another."""
+    state = state_of(rng)
+    return f"{state['kind']} of {state['bit_generator']}"
+
+
 def set_state(rng: RandomSource, state: dict[str, Any]) -> None:
     """Go on from where a generator of the same kind was.
 

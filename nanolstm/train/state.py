@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,6 +23,7 @@ def capture(training: Training) -> State:
     """The state of `training`, between two steps."""
     plan, best = training.plan, training.best
     arrays = {"parameters": training.flat.vector.copy(), "good": training.good.copy()}
+    arrays |= {f"frozen.{name}": view.copy() for name, view in plan.model.frozen.items()}
     arrays |= {f"optimizer.{name}": array for name, array in plan.optimizer.state().items()}
     if best.vector is not None:
         arrays["best"] = best.vector.copy()
@@ -45,9 +45,9 @@ def capture(training: Training) -> State:
         "rate": None if math.isnan(training.rate) else training.rate,
         "epoch_norm": training.epoch_norm,
         "exact": training.exact,
-        "history": copy.deepcopy(training.history),
+        "history": [dict(row) for row in training.history],
         "best": {"epoch": best.epoch, "score": best.score} if best.epoch else None,
-        "timings": dict(training.timings),
+        "timings": training.timings_so_far,
     }
     return arrays, values
 
@@ -69,6 +69,8 @@ def put_back(training: Training, state: State) -> None:
         raise InputError(
             f"resume: the state is that of the optimizer {values['optimizer']}, and this is {plan.optimizer!r}"
         )
+    for name, view in plan.model.frozen.items():
+        view[...] = arrays[f"frozen.{name}"]
     training.flat.vector[...] = arrays["parameters"]
     training.flat.push()
     training.good[...] = arrays["good"]
@@ -80,7 +82,7 @@ def put_back(training: Training, state: State) -> None:
         setattr(training, name, values[name])
     training.loss = math.nan if values["loss"] is None else values["loss"]
     training.rate = math.nan if values["rate"] is None else values["rate"]
-    training.history = copy.deepcopy(values["history"])
+    training.history = [dict(row) for row in values["history"]]
     training.timings = dict(values["timings"])
     if values["best"]:
         training.best = attrs.evolve(training.best, **values["best"], vector=arrays["best"].copy())
@@ -91,7 +93,8 @@ def put_back(training: Training, state: State) -> None:
 
 
 def _layout(training: Training) -> dict[str, list[int]]:
-    return {name: list(view.shape) for name, view in training.model.parameters.items()}
+    model = training.model
+    return {name: list(view.shape) for name, view in {**model.parameters, **model.frozen}.items()}
 
 
 def _shown(layout: dict[str, list[int]]) -> str:

@@ -14,6 +14,7 @@ from nanolstm.train.clipping import norm_of
 from nanolstm.train.examples import Piece
 from nanolstm.train.flat import Flat
 from nanolstm.train.generator import set_state, state_of
+from nanolstm.train.keeper import Keeper
 from nanolstm.train.plan import Plan
 from nanolstm.train.progress import Progress, progress
 from nanolstm.train.run import Ending, Run
@@ -62,6 +63,7 @@ class Training:
         self.best = Best()
         self.flat = Flat(plan.model)
         self.ending: tuple[Ending, str] | None = None
+        self.for_good = True
         self.timings = {"total": 0.0, "training": 0.0, "first_step": 0.0, "validation": 0.0}
         plan.optimizer.start(self.flat.vector)
         self.carried: dict[str, Array] | None = None
@@ -70,6 +72,7 @@ class Training:
         self._draws = plan.batching.draws(plan.examples, plan.batch_size)
         self.epoch_rng: dict[str, Any] | None = None
         self.loss = self.rate = math.nan
+        self._began: float | None = None
         # An order that is the same in each epoch is laid out once: slices of the data, which take no room.
         self._fixed = None if self._draws else [(piece, self._batch(piece)) for piece in self._pieces()]
         self._options: dict[str, Any] = {"loss": plan.loss, "truncate": plan.truncate, "steps": plan.steps}
@@ -79,10 +82,15 @@ class Training:
         self.good = self.flat.vector.copy()
         self.exact = False
         self._progress: Progress | None = None
+        self._keeper = None if plan.checkpoint is None else Keeper(plan.checkpoint)
 
-    def stop(self, why: str) -> None:
-        """Ask for an end after the present step, and say why: "the loss is below 0.01"."""
-        self.ending = ("asked", why)
+    def stop(self, why: str, *, for_good: bool = True) -> None:
+        """Ask for an end after the present step, and say why: "the loss is below 0.01".
+
+        A training that goes on from the checkpoint of one that was ended for good is ended, too, and does not train
+        on; with `for_good=False`, which is for limits of time and the like, it does.
+        """
+        self.ending, self.for_good = ("asked", why), for_good
 
     def state(self) -> State:
         """All that is needed to go on from here later, with the same bits: arrays by name, and what JSON can hold.
@@ -99,24 +107,29 @@ class Training:
             InputError: it is of a model with other parameters, or of another optimizer or generator.
         """
         put_back(self, state)
+        if self.epoch and self.position == 0:  # it may have been over already
+            self._lose_patience()
 
     def run(self) -> Run:
         """Train until there is a reason to end."""
-        began = time.perf_counter()
+        self._began = time.perf_counter()
         self._progress = progress(self.plan.progress, self.epochs, self.epoch)
         try:
             self.plan.listeners.tell("fit_start", self)
-            if self.plan.optimizer.full_batch:
+            if self._keeper is not None:
+                self._keeper.begin(self)
+            if self.ending is None and self.plan.optimizer.full_batch:
                 self._minimize()
-            else:
-                while self.ending is None and self.epoch < self.epochs:
-                    self._train_epoch()
+            while self.ending is None and self.epoch < self.epochs:
+                self._train_epoch()
+            if self._keeper is not None:  # not after an interruption, which may be in the middle of a step
+                self._keeper.finish(self)
         except _Ended:
             pass
         except KeyboardInterrupt:
             self.ending = ("interrupted", "it was interrupted")
         finally:
-            self.timings["total"] += time.perf_counter() - began
+            self.timings, self._began = self.timings_so_far, None
             if self._progress is not None:
                 self._progress.close()
         run = self._finished()
@@ -126,6 +139,12 @@ class Training:
             error.run = run
             raise error
         return run
+
+    @property
+    def timings_so_far(self) -> dict[str, float]:
+        """Where the time went, that of processes from which this training was resumed included."""
+        running = 0.0 if self._began is None else time.perf_counter() - self._began
+        return {**self.timings, "total": self.timings["total"] + running}
 
     def _train_epoch(self) -> None:
         """One epoch, or what is left of one that was begun."""
@@ -140,6 +159,8 @@ class Training:
                 self._progress.step(self.epoch + self.position / len(parts))
             for method in self.plan.listeners.methods["step_end"]:
                 method(self)
+            if self._keeper is not None:
+                self._keeper.step_end(self)
             if self.ending is not None and self.position < len(parts):
                 self.timings["training"] += time.perf_counter() - began
                 return
@@ -250,17 +271,24 @@ class Training:
             vector = self.best.vector if self.best.vector is not None else parameters.copy()
             vector[...] = parameters
             self.best = Best(self.epoch, score, vector)
-        elif plan.patience is not None and self.epoch - self.best.epoch >= plan.patience and self.ending is None:
-            self.ending = (
-                "patience",
-                f"for {plan.patience} epochs no {plan.watched} was better than {self.best.score:.6g}, that of epoch "
-                f"{self.best.epoch}",
-            )
+        elif self.ending is None:
+            self._lose_patience()
         if self._observe is not None:
             self._observe(score)
         if self._progress is not None:
             self._progress.epoch(row)
         plan.listeners.tell("epoch_end", self)
+        if self._keeper is not None:
+            self._keeper.epoch_end(self)
+
+    def _lose_patience(self) -> None:
+        plan, best = self.plan, self.best
+        if plan.patience is not None and self.epoch - best.epoch >= plan.patience:
+            self.ending = (
+                "patience",
+                f"for {plan.patience} epochs no {plan.watched} was better than {best.score:.6g}, that of epoch "
+                f"{best.epoch}",
+            )
 
     def _validation(self, held: Held) -> dict[str, float]:
         began = time.perf_counter()

@@ -58,23 +58,30 @@ class TimeLimit:
     def step_end(self, training: Training) -> None:
         """Look at the clock."""
         if time.monotonic() >= self._end:
-            training.stop(f"the limit of {self.seconds:g} seconds was reached")
+            training.stop(f"the limit of {self.seconds:g} seconds was reached", for_good=False)
 
     epoch_end = step_end  # an optimizer that goes its own way has epochs only
 
 
 @attrs.define
 class CSV:
-    """Write the history to a file, a row after each epoch, so that others can watch it grow."""
+    """Write the history to a file, a row after each epoch, so that others can watch it grow.
+
+    A training that is resumed writes it anew: of the epochs after its checkpoint there may be rows already.
+    """
 
     path: str
+    _begun: bool = attrs.field(init=False, default=False)
+
+    def fit_start(self, training: Training) -> None:
+        """Begin."""
+        self._begun = False
 
     def epoch_end(self, training: Training) -> None:
-        """Append the newest row, after a first line with the names at the beginning."""
-        row = training.history[-1]
-        first = len(training.history) == 1
+        """Append the newest row; at first all that there are, below a line with their names."""
+        row, first, self._begun = training.history[-1], not self._begun, True
         with Path(self.path).expanduser().open("w" if first else "a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(row))
             if first:
                 writer.writeheader()
-            writer.writerow(row)
+            writer.writerows(training.history if first else [row])

@@ -73,9 +73,9 @@ class Plateau:
     factor: float = attrs.field(default=0.1, validator=between(0.0, 1.0, open_low=True))
     threshold: float = attrs.field(default=1e-4, validator=between(0.0))
     floor: float = attrs.field(default=0.0, validator=between(0.0, 1.0))
-    _now: float = attrs.field(init=False, default=1.0)
-    _best: float = attrs.field(init=False, default=math.inf)
-    _waited: int = attrs.field(init=False, default=0)
+    _now: float = attrs.field(init=False, default=1.0, repr=False)
+    _best: float = attrs.field(init=False, default=math.inf, repr=False)
+    _waited: int = attrs.field(init=False, default=0, repr=False)
 
     def __call__(self, done: float, epochs: int) -> float:
         """The factor as it is now."""
