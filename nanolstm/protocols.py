@@ -83,10 +83,8 @@ class Evaluation:
             return f"The model is as good as {best}, a forecast that needs no model."
         ratio = model / others[best] if positive else np.nan
         times = f"{ratio:.{1 if ratio >= 1.1 else 3}f} times" if positive else "above"
-        return (
-            f"The model{'' if self.trained else ', which is untrained,'} is worse than {best}: its loss is {times} that "
-            "of a forecast that needs no model."
-        )
+        who = "The model" if self.trained else "The model, which is untrained,"
+        return f"{who} is worse than {best}: its loss is {times} that of a forecast that needs no model."
 
 
 def check_protocol(protocol: str) -> Protocol:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,7 +38,7 @@ def evaluate(
     from nanolstm.cli.told import TrialReport
 
     trial = run_trial(plan, data, folds=folds, refit=refit, progress=not as_json)
-    files = {}
+    files: dict[str, Path] = {}
     if write_config is not None:
         from nanolstm.cli.config import write_config as write
 

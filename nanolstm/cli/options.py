@@ -96,5 +96,5 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
-    del call.__wrapped__  # type: ignore[attr-defined]  # or its signature would be read
+    del call.__wrapped__  # or its signature would be read
     return call

@@ -9,6 +9,7 @@ import typer
 
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print rows of text below a head."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -20,6 +21,7 @@ def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def print_json(value: Any) -> None:
+    """Print plain values as one JSON text."""
     import json
 
     typer.echo(json.dumps(value, indent=2, allow_nan=False))

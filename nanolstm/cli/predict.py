@@ -38,27 +38,28 @@ def predict(
     options = kept.options
     if source is not None:
         options = attrs.evolve(options, source=source, symbol=None, start=None, end=None)
-    given = {"symbol": symbol, "start": start, "end": end}
+    given: dict[str, Any] = {"symbol": symbol, "start": start, "end": end}
     options = attrs.evolve(options, **{name: value for name, value in given.items() if value is not None})
     request, frame, _ = load_options(options, kept.windows.columns, refresh=refresh)
     if isinstance(frame, SequenceData):
         raise InputError(f"source {request.source!r} answered with separate sequences; {model} forecasts a series")
     table = _ahead(kept, frame)
     target, last = options.target, frame.index[-1]
+    level = float(frame[target].iloc[-1])
     told = {
         "model": str(model),
         "trained_to": kept.trained_to,
         "source": request.source,
         "symbol": request.symbol,
         "target": target,
-        "last": {"time": _day(last), "level": float(frame[target].iloc[-1])},
+        "last": {"time": _day(last), "level": level},
         "forecasts": table,
     }
     if as_json:
         print_json(told)
         return
     typer.echo(
-        f"{target} of {request.symbol or request.source} was {told['last']['level']:.6g} on {_day(last)}; {model} was "
+        f"{target} of {request.symbol or request.source} was {level:.6g} on {_day(last)}; {model} was "
         f"trained on rows to {kept.trained_to}."
     )
     names = [name for name in table[0] if name not in ("step", "time")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,14 @@ from nanolstm.cli.predict import predict
 from nanolstm.cli.run import run
 from nanolstm.errors import InputError, NanolstmError, PluginError, UnknownNameError
 
-COMMANDS = {"run": run, "evaluate": evaluate, "predict": predict, "check": check, "kernel": kernel, **LISTINGS}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run,
+    "evaluate": evaluate,
+    "predict": predict,
+    "check": check,
+    "kernel": kernel,
+    **LISTINGS,
+}
 
 
 def build() -> typer.Typer:

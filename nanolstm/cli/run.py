@@ -104,7 +104,7 @@ def _trained(
 
     trial = run_trial(plan, data, progress=not quiet)
     told = asked_again(options, request, instead_of)
-    files = {}
+    files: dict[str, Path] = {}
     if save is not None:
         from nanolstm.cli.keep import beside, keep
 

@@ -95,8 +95,8 @@ class Plan:
                 "out, or give the cell as many"
             )
         small = steps * -(-self.hidden // SMALL) <= FEW
-        backend = "numpy" if small else "auto"
-        return Sequence(cell, readout=outputs if options.readout else None, rng=options.seed, backend=backend)
+        readout = outputs if options.readout else None
+        return Sequence(cell, readout=readout, rng=options.seed, backend="numpy" if small else "auto")
 
     def fit(self, model: Sequence, data: Any, validation: Any, *, steps: Any, progress: bool) -> Run:
         """Train it."""
@@ -231,9 +231,9 @@ def output_of(loss: Loss) -> Output:
 
 def _transforms(asked: str, frame: pd.DataFrame) -> dict[str, str]:
     """A transform for each column."""
-    if asked != "auto":
-        return dict.fromkeys(frame, asked)
-    return {column: "log_return" if (frame[column] > 0).all() else "difference" for column in frame}
+    positive = (frame > 0).all()
+    auto = {str(column): "log_return" if positive[column] else "difference" for column in frame.columns}
+    return auto if asked == "auto" else dict.fromkeys(auto, asked)
 
 
 def _prepared(
