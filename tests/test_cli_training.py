@@ -1,4 +1,4 @@
-"""The command line where it trains: its table, the sentence below it, the files it writes, and what it makes of them."""
+"""The command line where it trains: its table, the sentence below it, the files it writes and reads."""
 
 import json
 import re
@@ -58,7 +58,7 @@ def test_a_run_trains_and_says_whether_it_beats_what_costs_nothing(nanolstm):
     done = nanolstm("run", *QUICK)
     assert (done.returncode, done.stderr) == (0, "")
     for row in (
-        r"rows +128",
+        r"rows +129",
         r"Model: ToyLSTM\(inputs=2, hidden=8, outputs=8",
         r"readout +│ U 1x8  b 1",
         r"Trained: mse, adam\(lr=0.01\); validation loss 0\.\d+ in epoch \d; 3 epochs",
@@ -190,7 +190,7 @@ def test_a_kept_model_forecasts_what_it_was_scored_on(nanolstm, tmp_path):
     known = np.log(prices.loc[:rows]).to_numpy()
     scale = [(change.mean(axis=0), change.std(axis=0)) for change in (known[1:] - known[:-1], known[2:] - known[:-2])]
     changes = np.diff(np.log(prices.to_numpy()), axis=0)[-5:]
-    output = model(((changes - scale[0][0]) / scale[0][1]))[-1]
+    output = model((changes - scale[0][0]) / scale[0][1])[-1]
     for step, (mean, spread) in enumerate(scale):
         expected = prices["Adj Close"].iloc[-1] * np.exp(output[step] * spread[0] + mean[0])
         assert said["forecasts"][step]["forecast"] == pytest.approx(expected, rel=1e-9)
@@ -233,7 +233,8 @@ def test_a_model_and_the_run_of_another_are_not_taken_together(nanolstm, tmp_pat
 
 def test_a_cell_that_no_plugin_has_is_handed_to_predict(nanolstm, tmp_path):
     (tmp_path / "mine.py").write_text(
-        "import numpy as np\nfrom nanolstm import Cell, Gate, gate\n\nclass Tiny(Cell):\n    new: Gate = gate(np.tanh)\n\n"
+        "import numpy as np\nfrom nanolstm import Cell, Gate, gate\n\n"
+        "class Tiny(Cell):\n    new: Gate = gate(np.tanh)\n\n"
         "    def step(self, x, h):\n        h = self.new(x, h)\n        return h, h\n"
     )
     assert nanolstm("run", *QUICK, "--cell", "mine:Tiny", "--save", "t.safetensors").returncode == 0
