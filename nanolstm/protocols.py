@@ -53,6 +53,7 @@ class Evaluation:
             there are several), in scaled units; None for sequences without a time index.
         recording: every gate and state of the run.
         times: the index of its inputs, one row before the targets'; None for sequences without a time index.
+        trained: whether the model was.
     """
 
     protocol: Protocol
@@ -62,6 +63,7 @@ class Evaluation:
     predictions: pd.DataFrame | None
     recording: Recording
     times: Any = None
+    trained: bool = False
 
     def verdict(self) -> str:
         """What the scores mean, in a sentence."""
@@ -81,10 +83,8 @@ class Evaluation:
             return f"The model is as good as {best}, a forecast that needs no model."
         ratio = model / others[best] if positive else np.nan
         times = f"{ratio:.{1 if ratio >= 1.1 else 3}f} times" if positive else "above"
-        return (
-            f"The model, which is untrained, is worse than {best}: its loss is {times} that of a forecast that needs "
-            "no model."
-        )
+        who = "The model" if self.trained else "The model, which is untrained,"
+        return f"{who} is worse than {best}: its loss is {times} that of a forecast that needs no model."
 
 
 def check_protocol(protocol: str) -> Protocol:
@@ -160,7 +160,9 @@ def evaluate_series(
     )
 
 
-def evaluate_sequences(model: Sequence, data: SequenceData, *, loss: Loss, protocol: str = "notebook") -> Evaluation:
+def evaluate_sequences(
+    model: Sequence, data: SequenceData, *, loss: Loss, protocol: str = "notebook", trained: bool = False
+) -> Evaluation:
     """Score `model` on sequences: all of them, or under `honest` the last fifth; nothing is scaled.
 
     Raises:
@@ -178,7 +180,7 @@ def evaluate_sequences(model: Sequence, data: SequenceData, *, loss: Loss, proto
         raise InputError("the honest protocol needs a sequence to hold out and one to know; there is one sequence")
     first = int(len(data.x) * TRAINING_SHARE) if protocol == "honest" else 0
     recording = model.record(data.x, lengths=data.lengths)
-    per_step = data.y.ndim > 1 and data.y.shape[1] == data.x.shape[1] and data.y.ndim + classes > 2
+    per_step = has_steps(data)
     ends = np.full(len(data.x), data.x.shape[1]) if data.lengths is None else np.asarray(data.lengths)
     predicted = recording.y if per_step else recording.y[np.arange(len(ends)), ends - 1]
     lengths = ends[first:] if per_step else None
@@ -196,7 +198,13 @@ def evaluate_sequences(model: Sequence, data: SequenceData, *, loss: Loss, proto
         held_out=first,
         predictions=None,
         recording=recording,
+        trained=trained,
     )
+
+
+def has_steps(data: SequenceData) -> bool:
+    """Whether there is a target for each step, and not one for each sequence."""
+    return data.y.ndim > 1 and data.y.shape[1] == data.x.shape[1] and data.y.ndim + (data.y.dtype.kind in "iu") > 2
 
 
 def _table(times: Any, true: Array, predicted: Array) -> pd.DataFrame:

@@ -17,6 +17,9 @@ from nanolstm import cli, plugins
 from nanolstm.plugins import PluginHouse
 
 SHORT = ("--source", "sample", "--end", "2000-06-01")
+FORWARD = (*SHORT, "--no-train")
+QUICK = (*SHORT, "--epochs", "2", "--context", "5")
+"""A training that takes a moment."""
 
 FAILS = """
 from nanolstm import hookimpl
@@ -81,7 +84,7 @@ def refused(done, status, *texts):
 
 
 def test_a_run_shows_what_was_loaded_the_model_and_scores_beside_baselines(nanolstm):
-    done = nanolstm("run", *SHORT)
+    done = nanolstm("run", *FORWARD)
     assert (done.returncode, done.stderr) == (0, "")
     for row in (
         r"source +sample",
@@ -103,7 +106,7 @@ def test_a_run_shows_what_was_loaded_the_model_and_scores_beside_baselines(nanol
 
 
 def test_json_is_one_object_and_says_what_the_tables_say(nanolstm):
-    done = nanolstm("run", *SHORT, "--json", "--protocol", "honest", "--rng", 5)
+    done = nanolstm("run", *FORWARD, "--json", "--protocol", "honest", "--rng", 5)
     assert (done.returncode, done.stderr) == (0, "")
     facts = json.loads(done.stdout)
     assert facts["data"] == {
@@ -120,7 +123,7 @@ def test_json_is_one_object_and_says_what_the_tables_say(nanolstm):
     assert facts["model"]["groups"]["output"] == {"shapes": {"U": [1, 2], "W": [1, 3], "b": [1]}, "count": 6}
     assert (facts["loss"], facts["protocol"], facts["scored"]) == ("rmse", "honest", 13)
     assert set(facts["scores"]) == {"model", "persistence", "mean"}
-    table = nanolstm("run", *SHORT, "--protocol", "honest", "--rng", 5).stdout
+    table = nanolstm("run", *FORWARD, "--protocol", "honest", "--rng", 5).stdout
     for score in facts["scores"].values():
         assert f"{score['scaled']:.6g}" in table
         assert f"{score['own']:.6g}" in table
@@ -128,7 +131,7 @@ def test_json_is_one_object_and_says_what_the_tables_say(nanolstm):
 
 
 def test_a_run_repeats_to_the_last_digit_and_another_seed_differs(nanolstm):
-    one, again, other = (nanolstm("run", *SHORT, "--json", "--rng", rng).stdout for rng in (3, 3, 4))
+    one, again, other = (nanolstm("run", *FORWARD, "--json", "--rng", rng).stdout for rng in (3, 3, 4))
     assert one == again
     assert json.loads(one)["scores"]["model"] != json.loads(other)["scores"]["model"]
     assert json.loads(one)["scores"]["mean"] == json.loads(other)["scores"]["mean"]
@@ -137,7 +140,7 @@ def test_a_run_repeats_to_the_last_digit_and_another_seed_differs(nanolstm):
 def test_the_score_is_that_of_the_same_run_in_python(nanolstm):
     words = (
         "run",
-        *SHORT,
+        *FORWARD,
         "--json",
         "--cell",
         "ToyLSTM(outputs=4)",
@@ -167,19 +170,29 @@ def test_the_score_is_that_of_the_same_run_in_python(nanolstm):
     ],
 )
 def test_a_run_over_sequences_fits_the_output_to_the_target(nanolstm, words, outputs, scores):
-    done = nanolstm("run", *words, "--json")
+    done = nanolstm("run", *words, "--no-train", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     facts = json.loads(done.stdout)
     assert facts["model"]["outputs"] == outputs
     assert scores <= set(facts["scores"])
-    assert "sequences" in nanolstm("run", *words).stdout
+    assert "sequences" in nanolstm("run", *words, "--no-train").stdout
 
 
 def test_text_in_square_brackets_is_shown_as_it_is(nanolstm, tmp_path):
     (tmp_path / "[dim]x[b].csv").write_text(
         "day,price [usd]\n" + "".join(f"2024-01-{d:02},{d * d % 7}\n" for d in range(1, 20))
     )
-    words = ("--source", "files", "--features", "price [usd]", "--target", "price [usd]", "--protocol", "honest")
+    words = (
+        "--no-train",
+        "--source",
+        "files",
+        "--features",
+        "price [usd]",
+        "--target",
+        "price [usd]",
+        "--protocol",
+        "honest",
+    )
     done = nanolstm("run", "[dim]x[b].csv", *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert "[dim]x[b].csv" in done.stdout
@@ -188,7 +201,7 @@ def test_text_in_square_brackets_is_shown_as_it_is(nanolstm, tmp_path):
 
 @pytest.mark.parametrize("words", [("--loss", "bce", "--protocol", "honest")])
 def test_a_score_that_is_no_number_is_told_and_is_no_crash_of_json(nanolstm, words):
-    done = nanolstm("run", *SHORT, *words, "--json")
+    done = nanolstm("run", *FORWARD, *words, "--json")
     if done.returncode == 0:
         facts = json.loads(done.stdout, parse_constant=pytest.fail)
         assert any(score["scaled"] is None or score["own"] is None for score in facts["scores"].values())
@@ -200,13 +213,18 @@ def test_a_score_that_is_no_number_is_told_and_is_no_crash_of_json(nanolstm, wor
 # Listings
 
 
+LISTED = ("sources", "losses", "cells", "optimizers", "schedules", "scalers", "metrics", "callbacks")
+
+
 def test_every_listing_has_a_table_and_json(nanolstm):
-    rows = {kind: json.loads(nanolstm(kind, "--json").stdout) for kind in ("plugins", "sources", "losses", "cells")}
+    rows = {kind: json.loads(nanolstm(kind, "--json").stdout) for kind in ("plugins", *LISTED)}
     assert [row["name"] for row in rows["sources"]] >= ["files", "sample", "tasks", "yfinance"]
     assert {"rmse", "quantile", "cross_entropy"} <= {row["name"] for row in rows["losses"]}
     assert "ToyLSTM" in {row["name"] for row in rows["cells"]}
-    for kind in ("sources", "losses", "cells"):
-        assert all(row["plugin"] and len(row["about"]) > 10 for row in rows[kind])
+    assert {"adam", "lbfgs"} <= {row["name"] for row in rows["optimizers"]}
+    assert {"standard", "minmax"} <= {row["name"] for row in rows["scalers"]}
+    for kind in LISTED:
+        assert all(row["plugin"] and len(row["about"]) > 4 for row in rows[kind])
     assert set(rows["plugins"][0]) == {
         *("name", "distribution", "version", "status", "reason", "hooks", "registered", "seconds")
     }
@@ -224,7 +242,20 @@ def test_the_version_is_the_distributions(nanolstm):
 def test_the_help_names_every_command_and_the_options_that_go_anywhere(nanolstm):
     done = nanolstm("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("run", "plugins", "cells", "sources", "losses", "-p MODULE", "no:NAME", "--debug", "--version"):
+    for word in (
+        "run",
+        "evaluate",
+        "predict",
+        "plugins",
+        *LISTED,
+        "cells",
+        "sources",
+        "losses",
+        "-p MODULE",
+        "no:NAME",
+        "--debug",
+        "--version",
+    ):
         assert word in done.stdout
 
 
@@ -263,7 +294,10 @@ def test_the_installed_program_is_this_one():
         (("run", *SHORT, "--features", ","), ["features"]),
         (("run", *SHORT, "--plot", "x.pgn"), ["no picture format 'pgn'; did you mean 'png'?"]),
         (("run", *SHORT, "--plot", "no/folder/x.png"), ["there is no folder no/folder"]),
-        (("run", "adding", "--source", "tasks(n=5,length=10)", "--plot", "x.png"), ["--plot draws a series over time"]),
+        (
+            ("run", "adding", "--source", "tasks(n=5,length=10)", "--plot", "x.png", "--no-train"),
+            ["--plot draws a series over time"],
+        ),
         (("-p",), ["-p needs the name of a module"]),
         (("run", *SHORT, "-p"), ["-p needs the name of a module"]),
         (("-p", "nowhere", "run"), ["plugin 'nowhere' cannot be imported"]),
@@ -311,7 +345,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_too(nanolstm, tmp_path):
         "from nanolstm import hookimpl\n@hookimpl\ndef nanolstm_register_losses(register):\n"
         "    register('odd', lambda p, t: 1 // 0)\n"
     )
-    refused(nanolstm("-p", "odd", "run", *SHORT, "--loss", "odd"), 1, "ZeroDivisionError", "odd")
+    refused(nanolstm("-p", "odd", "run", *FORWARD, "--loss", "odd"), 1, "ZeroDivisionError", "odd")
 
 
 def test_the_program_can_be_called_from_python_that_has_used_nanolstm(capsys):
@@ -376,10 +410,10 @@ def nanolstm_register_commands(app):
 
 def test_a_cell_in_the_working_folder_is_found_by_module_and_class(tmp_path):
     (tmp_path / "mine.py").write_text(CELL)
-    done = outside("run", *SHORT, "--json", "--cell", "mine:Tiny(share=0.25)", "--hidden", "1", cwd=tmp_path)
+    done = outside("run", *FORWARD, "--json", "--cell", "mine:Tiny(share=0.25)", "--hidden", "1", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["model"]["cell"] == ["Tiny(inputs=2, hidden=1, share=0.25, dtype='float64')"]
-    refused(outside("run", *SHORT, "--cell", "mine:Tny", cwd=tmp_path), 2, "has no 'Tny'; did you mean 'Tiny'?")
+    refused(outside("run", *FORWARD, "--cell", "mine:Tny", cwd=tmp_path), 2, "has no 'Tny'; did you mean 'Tiny'?")
 
 
 @pytest.mark.parametrize("where", ["before", "after", "glued"])
@@ -395,7 +429,7 @@ def test_a_plugin_in_the_working_folder_is_loaded_wherever_it_is_said_on_the_lin
 
 def test_a_plugin_in_the_working_folder_brings_a_source(tmp_path):
     (tmp_path / "ramp.py").write_text(PLUGIN)
-    done = outside("run", "--source", "ramp", "--json", "-p", "ramp", cwd=tmp_path)
+    done = outside("run", "--source", "ramp", "--no-train", "--json", "-p", "ramp", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["data"]["rows"] == 30
 
@@ -412,7 +446,9 @@ def test_a_plugin_is_switched_off_wherever_that_is_said_on_the_line(nanolstm):
         done = nanolstm(*words, "--json")
         assert (done.returncode, done.stderr) == (0, "")
         assert [row["name"] for row in json.loads(done.stdout)] == ["files", "tasks", "yfinance"]
-    refused(nanolstm("run", *SHORT, "-p", "no:sample"), 2, "no source 'sample'", "plugin 'sample' (nanolstm ", "is off")
+    refused(
+        nanolstm("run", *FORWARD, "-p", "no:sample"), 2, "no source 'sample'", "plugin 'sample' (nanolstm ", "is off"
+    )
 
 
 def test_what_is_behind_two_dashes_is_an_argument_and_no_option(nanolstm):
@@ -422,7 +458,7 @@ def test_what_is_behind_two_dashes_is_an_argument_and_no_option(nanolstm):
 def test_a_file_that_happens_to_lie_in_the_working_folder_is_not_imported(tmp_path):
     for name in ("statistics", "secrets", "pandas", "rich", "nanolstm_sample"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the file in the working folder was imported')\n")
-    done = outside("run", *SHORT, "--json", cwd=tmp_path)
+    done = outside("run", *FORWARD, "--json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["data"]["rows"] == 64
 
@@ -431,7 +467,7 @@ def test_a_file_that_happens_to_lie_in_the_working_folder_is_not_imported(tmp_pa
 
 
 def test_a_picture_is_drawn_and_nothing_is_left_beside_it(nanolstm, tmp_path):
-    done = nanolstm("run", *SHORT, "--plot", "run.png", "--json")
+    done = nanolstm("run", *FORWARD, "--plot", "run.png", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     json.loads(done.stdout)
     assert [path.name for path in tmp_path.iterdir()] == ["run.png"]
@@ -442,7 +478,7 @@ def test_a_picture_is_drawn_and_nothing_is_left_beside_it(nanolstm, tmp_path):
 
 def test_a_picture_that_cannot_be_written_is_an_error_and_leaves_nothing(nanolstm, tmp_path):
     name = 300 * "x" + ".png"
-    done = nanolstm("run", *SHORT, "--plot", name)
+    done = nanolstm("run", *FORWARD, "--plot", name)
     refused(done, 2, f"{name} cannot be written: ")
     assert not list(tmp_path.iterdir())
 
@@ -456,7 +492,7 @@ def without_yahoo(nanolstm, tmp_path):
 
     def run(error, *words):
         (tmp_path / "no_yahoo.py").write_text(FAILS.format(error=error, text="no answer from Yahoo"))
-        return nanolstm("-p", "no_yahoo", "run", *words)
+        return nanolstm("-p", "no_yahoo", "run", "--no-train", *words)
 
     return run
 
@@ -550,7 +586,7 @@ def test_what_is_heavy_is_imported_when_it_is_used(tmp_path, code, there):
 
 
 def test_a_run_without_a_picture_imports_neither_matplotlib_nor_yfinance(tmp_path):
-    code = f"from nanolstm.cli import main; main(['run', '--json', *{SHORT!r}])"
+    code = f"from nanolstm.cli import main; main(['run', '--json', *{FORWARD!r}])"
     assert {"matplotlib", "yfinance", "numba"}.isdisjoint(imported(code, tmp_path))
 
 

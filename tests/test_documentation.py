@@ -132,7 +132,8 @@ def run_commands(block: Block, folder: Path) -> str:
             name, _, value = words.pop(0).partition("=")
             settings[name] = value
         assert words[0] in ("nanolstm", "python"), f"{block}: {line!r} is no command that the project promises"
-        assert "run" not in words or "--source" in words, f"{block}: {line!r} would ask Yahoo"
+        asks = {"run", "evaluate"} & {*words} and not {"--source", "--config"} & {*words}
+        assert not asks, f"{block}: {line!r} would ask Yahoo"
         program = [sys.executable, *(["-m", "nanolstm.cli"] if words[0] == "nanolstm" else [])]
         done = subprocess.run(
             [*program, *words[1:]],
