@@ -145,6 +145,7 @@ class Sequence(Derivable):
         if self.readout is not None:
             width = wide * self.cells[-1].outputs
             object.__setattr__(self, "top", Readout(inputs=width, hidden=self.readout, dtype=self.dtype, rng=rng))
+        self._check_names()
         self._check_feeds()
         if self.learn_initial:
             self._make_starts()
@@ -376,6 +377,17 @@ class Sequence(Derivable):
                     self._starts[key] = value
         if not self._starts:
             raise InputError("Sequence(learn_initial=True): no state with a finite start is left to learn")
+
+    def _check_names(self) -> None:
+        seen: set[str] = set()
+        for part in self.parts():
+            for name in (part.prefix + key for key in (*part.cell.parameters, *part.cell.frozen)):
+                if name in seen:
+                    raise InputError(
+                        f"Sequence(readout={self.readout}): two parameters would be {name!r}, one of the readout, "
+                        f"one of {type(self.cells[0]).__name__}; rename the gate or parameter {name.split('.')[0]!r}"
+                    )
+                seen.add(name)
 
     def _check_feeds(self) -> None:
         known = self.feeds()

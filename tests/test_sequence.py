@@ -333,3 +333,17 @@ def test_a_step_that_mixes_the_batch_is_refused(x):
         model(x)
     with pytest.raises(CellError, match="mixes"):
         model(x)
+
+
+def test_a_gate_may_not_bear_the_name_of_the_readout():
+    class Named(Cell):
+        readout: Gate = gate(np.tanh)
+
+        def step(self, x, h):
+            h = self.readout(x, h)
+            return h, h
+
+    cell = Named(inputs=2, hidden=3, rng=0)
+    assert list(nl.Sequence(cell).parameters) == ["readout.U", "readout.W", "readout.b"]
+    with pytest.raises(InputError, match=r"two parameters would be 'readout.U'.* rename the gate"):
+        nl.Sequence(cell, readout=1)
