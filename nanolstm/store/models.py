@@ -60,7 +60,7 @@ def save(model: Sequence, path: str | os.PathLike[str]) -> None:
     if type(model) is not Sequence:
         hint = "; write nl.save(nl.Sequence(cell), path)" if isinstance(model, Cell) else ""
         raise InputError(f"save({shown(model)}): expected an nl.Sequence itself{hint}")
-    arrays = _arrays(model, path)
+    arrays = {**model.frozen, **model.parameters}
     description = {
         "cells": [_describe(cell, path) for cell in model.cells],
         "backward": [_describe(cell, path) for cell in model.backward] if model.backward is not None else None,
@@ -123,23 +123,6 @@ def load(path: str | os.PathLike[str], cells: CellClasses = (), *, verify: bool 
 
 class _MisdescribedError(Exception):
     """A description that `save` does not write."""
-
-
-def _arrays(model: Sequence, path: str | os.PathLike[str]) -> dict[str, Array]:
-    """All numbers of the model by name.
-
-    Raises:
-        DescriptionError: one name is that of two, so that one of them would be lost.
-    """
-    taken: dict[str, Array] = {}
-    for part in model.parts():
-        for key, view in {**part.cell.frozen, **part.cell.parameters}.items():
-            if part.prefix + key in taken:
-                raise DescriptionError(
-                    f"{path} cannot be written: two parameters are called {part.prefix + key!r}; rename the gate"
-                )
-            taken[part.prefix + key] = view
-    return taken | dict(model.parameters)
 
 
 def _describe(cell: Cell, path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -238,18 +238,6 @@ def test_what_is_no_model_is_not_saved(path, model):
         nl.save(model, path)
 
 
-def test_two_parameters_of_one_name_are_not_saved_as_one(path):
-    class Clash(Cell):
-        readout: Gate = gate(np.tanh)
-
-        def step(self, x, h):
-            h = self.readout(x, h)
-            return h, h
-
-    with pytest.raises(DescriptionError, match=r"two parameters are called 'readout.[Ub]'; rename the gate"):
-        nl.save(nl.Sequence(Clash(inputs=2, hidden=3), readout=1), path)
-
-
 @pytest.fixture
 def saved(path):
     nl.save(nl.Sequence(Leaky(inputs=2, hidden=3, leak=0.25, rng=0)), path)
