@@ -56,13 +56,17 @@ def keep(folder):
 
 def kill(folder, way, kills, seed):
     np.savez(folder / "whole.npz", **train(way))
+    (folder / "unharmed").mkdir()
+    begin = time.perf_counter()
+    train(way, **keep(folder / "unharmed"))
+    whole = time.perf_counter() - begin  # on this machine, as busy as it is
     waits, places = random.Random(seed), set()
     for _ in range(kills):
         child = os.fork()
         if child == 0:
             train(way, **keep(folder))
             os._exit(0)
-        time.sleep(waits.uniform(0, 0.1))
+        time.sleep(waits.uniform(0, whole / 4))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         if (folder / "run.ckpt").exists():
