@@ -32,7 +32,7 @@ def check(folder, way, kills, seed):
 
 @pytest.mark.parametrize("way", ["shuffled", "patience"])
 def test_a_training_that_is_killed_many_times_ends_with_the_same_bits(tmp_path, way):
-    check(tmp_path, way, 12, 0)
+    check(tmp_path, way, 8, 0)
 
 
 @pytest.mark.slow
