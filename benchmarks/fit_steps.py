@@ -33,9 +33,9 @@ def options() -> argparse.Namespace:
 
 def contestants(shape: tuple[int, int, int, int], steps: int) -> list[Contestant]:
     import numpy as np
+    from contest.opponents import torch_training
 
     import nanolstm as nl
-    from contest.opponents import torch_training
 
     B, T, M, H = shape
     rng = np.random.default_rng(0)

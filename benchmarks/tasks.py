@@ -19,11 +19,17 @@ is not in the seconds. In float32 long trainings drift apart in the end, which i
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 
 from contest import machine, restart
 from contest.clock import rest
 from contest.contestant import Contestant, errors
 from contest.task import Reached, Task, solve
+
+import nanolstm as nl
+
+Program = Callable[[Task, nl.Sequence, int, int], Reached]
+"""A task, a model with its first weights, a seed for the order of data, the number of epochs at most."""
 
 
 def options() -> argparse.Namespace:
@@ -84,7 +90,7 @@ def digits(_: int) -> Task:
 TASKS = {"adding": adding, "digits": digits}
 
 
-def check(task: Task, programs: dict[str, object]) -> None:
+def check(task: Task, programs: Mapping[str, Program]) -> None:
     """Whether both compute the same, on a few batches; this warms them up, too."""
     short = task.beginning(batches=4)
     errors(
@@ -102,7 +108,8 @@ def line(task: Task, seed: int, ours: Reached, theirs: Reached) -> str:
         held = run.held[-1]
         score = held.loss if held.accuracy is None else held.accuracy
         text += f"{run.steps:>8}{run.seconds:>8.2f} s{score:>8.4f}{'' if task.reached(held) else ' NOT REACHED'}"
-    return f"{text}{theirs.seconds / ours.seconds:>8.2f}{theirs.seconds / theirs.steps / ours.seconds * ours.steps:>10.2f}"
+    whole, one_step = theirs.seconds / ours.seconds, (theirs.seconds / theirs.steps) / (ours.seconds / ours.steps)
+    return f"{text}{whole:>8.2f}{one_step:>10.2f}"
 
 
 def main() -> None:
