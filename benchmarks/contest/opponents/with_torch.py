@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,12 +46,17 @@ def lstm_of(case: Case, made: Any = torch.nn.LSTM) -> Any:
     """An `nn.LSTM` or `nn.LSTMCell` with our weights; it has two biases, and the second stays 0."""
     _, _, M, H = case.shape
     lstm = made(M, H, dtype=getattr(torch, case.dtype))
-    p = case.cell.parameters
-    stacked = {w: np.concatenate([p[f"{name}.{w}"] for name in ORDER]) for w in "UWb"}
-    with torch.no_grad():
-        for weight, value in zip(lstm.parameters(), (*stacked.values(), np.zeros(4 * H)), strict=True):
-            weight.copy_(torch.from_numpy(value))
+    give_weights(lstm, case.cell.parameters)
     return lstm
+
+
+def give_weights(lstm: torch.nn.Module, parameters: Mapping[str, Array]) -> None:
+    """Ours to an `nn.LSTM` or `nn.LSTMCell`; its second bias becomes 0."""
+    stacked = {w: np.concatenate([parameters[f"{name}.{w}"] for name in ORDER]) for w in "UWb"}
+    values = (*stacked.values(), np.zeros_like(stacked["b"]))
+    with torch.no_grad():
+        for weight, value in zip(lstm.parameters(), values, strict=True):
+            weight.copy_(torch.from_numpy(value))
 
 
 def read_lstm(result: tuple[torch.Tensor, tuple[torch.Tensor, ...]]) -> Answer:
