@@ -142,7 +142,7 @@ class Mine(nl.cells.ToyLSTM):
 
 def killer(training):
     if sys.argv[2] == "kill" and training.epoch == 2 and os.path.exists(sys.argv[1]):
-        os.kill(os.getpid() if sys.argv[3] == "1" else os.getppid(), 9)
+        os.kill(os.getpid(), 9)  # with n_jobs=2 a worker
 
 x = np.random.default_rng(0).uniform(size=(12, 8, 2))
 table = nl.sweep({"sum": (x, x.sum(axis=2))}, cells=Mine, sizes=2, seeds=range(4), epochs=2, callbacks=killer,
@@ -156,7 +156,7 @@ def test_a_sweep_of_a_cell_of_a_script_that_is_killed_goes_on_where_it_was(tmp_p
     script, file = tmp_path / "script.py", tmp_path / "sweep.json"
     script.write_text(KILLED)
     killed = subprocess.run([sys.executable, script, file, "kill", n_jobs], capture_output=True)
-    assert killed.returncode == -9
+    assert killed.returncode == (-9 if n_jobs == "1" else 1)
     kept = json.loads(file.read_text())["rows"]
     assert 1 <= len(kept) < 4
     done = subprocess.run([sys.executable, script, file, "go on", n_jobs], capture_output=True, text=True)
@@ -236,7 +236,7 @@ def test_the_readout_has_the_columns_of_loss_and_target_in_every_form_of_data(st
     }
     table = nl.sweep(forms, **SMALL, losses=["mse", "gaussian_nll"], score="gaussian_nll", steps=steps)
     assert len(table) == 8
-    assert table.loc[table["loss"] == "gaussian_nll", "score"].nunique() == 1
+    assert len(set(table.loc[table["loss"] == "gaussian_nll", "score"])) == 1
 
 
 def test_kernels_are_compiled_in_the_parent(monkeypatch):

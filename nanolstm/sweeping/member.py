@@ -80,11 +80,11 @@ class Member:
     def _trained(self) -> Row:
         # Copies, so that an optimizer or a callback begins anew whether or not members share a process.
         options = copy.deepcopy(dict(self.options))
-        given = {"loss": self.loss, "metrics": [self.score], "rng": self.seed, "progress": False}
+        given: dict[str, Any] = {"loss": self.loss, "metrics": [self.score], "rng": self.seed, "progress": False}
         run = fit(self.model(), self.data, **given, **options)
-        row = {"best_epoch": run.best_epoch, "epochs": len(run.history), "stopped": run.stopped}
+        row: Row = {"best_epoch": run.best_epoch, "epochs": len(run.history), "stopped": run.stopped}
         if run.best_epoch:
-            row["score"] = float(run.history.loc[run.best_epoch, f"validation_{self.score}"])
+            row["score"] = float(run.history[f"validation_{self.score}"].loc[run.best_epoch])
         return row
 
     def _columns(self) -> int:
