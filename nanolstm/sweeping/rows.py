@@ -55,19 +55,18 @@ class Finished:
 
     path: Path | None
     identity: Identity
-    rows: list[Row] = attrs.field(factory=list)
+    rows: dict[tuple[Any, ...], Row] = attrs.field(factory=dict)
 
     def find(self, member: Member) -> Row | None:
         """The row of a member, if it has one."""
-        wanted = member.settings
-        return next((row for row in self.rows if all(row[name] == wanted[name] for name in SETTINGS)), None)
+        return self.rows.get(_key(member.settings))
 
     def add(self, row: Row) -> None:
         """Keep one more."""
-        self.rows.append(row)
+        self.rows[_key(row)] = row
         if self.path is None:
             return
-        body = encoded({**self.identity, "rows": self.rows}, "the rows of a sweep")
+        body = encoded({**self.identity, "rows": [*self.rows.values()]}, "the rows of a sweep")
         text = json.dumps({_FORM: _VERSION, "checksum": _digest(body), **body}, indent=1, allow_nan=False)
         with replacing(self.path) as file:
             file.write(text.encode())
@@ -93,7 +92,9 @@ def finished(path: Path | None, identity: Identity) -> Finished:
         raise CheckpointMismatchError(
             f"{path} holds rows of another sweep. {'; '.join(sorted(found))}. Give another file, or delete this one"
         )
-    return Finished(path, {part: {**kept[part], **now} for part, now in identity.items()}, rows)
+    return Finished(
+        path, {part: {**kept[part], **now} for part, now in identity.items()}, {_key(row): row for row in rows}
+    )
 
 
 def _read(path: Path) -> tuple[Identity, list[Row]]:
@@ -115,6 +116,10 @@ def _read(path: Path) -> tuple[Identity, list[Row]]:
         return {part: {**body[part]} for part in ("series", "cells", "options")}, rows
     except (ValueError, TypeError, KeyError, AttributeError):
         raise DamagedFileError(f"{path} is no file that a sweep has written") from None
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in SETTINGS)
 
 
 def _alike(part: str, then: Any, now: Any) -> bool:
