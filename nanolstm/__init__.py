@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from nanolstm.store.models import load as load
     from nanolstm.store.models import save as save
     from nanolstm.streaming import Stepper as Stepper
+    from nanolstm.sweeping.sweep import sweep as sweep
     from nanolstm.traced import kernel_source as kernel_source
     from nanolstm.traced import trace as trace
     from nanolstm.train.checkpoint import Checkpoint as Checkpoint
@@ -112,6 +113,7 @@ _MODULES = {
     "store.models": ("load", "save"),
     "testing": ("testing",),
     "streaming": ("Stepper",),
+    "sweeping.sweep": ("sweep",),
     "traced": ("kernel_source", "trace"),
     "train.checkpoint": ("Checkpoint",),
     "train.fit": ("fit",),

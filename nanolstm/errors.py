@@ -106,6 +106,10 @@ class KernelWarning(UserWarning):
     """A step that is not compiled, or not kept compiled: it runs all the same, but more slowly."""
 
 
+class SweepWarning(UserWarning):
+    """Some members of a sweep failed, and the others went on."""
+
+
 class DivergedError(NanolstmError, ArithmeticError):
     """A training met a loss or a gradient that is no finite number; the model has its last good parameters.
 

@@ -122,7 +122,7 @@ def examples(model: Sequence, data: Any, loss: Loss, name: str = "data", *, whol
     Raises:
         InputError: another form, or something in it that the model or the loss cannot take.
     """
-    given = _by_name(data, name)
+    given = by_name(data, name)
     x, target = given.pop("x"), given.pop("target")
     lengths, resets = given.pop("lengths", None), given.pop("resets", None)
     if isinstance(x, list | tuple) and len(x) and all(np.ndim(row) == 2 for row in x):
@@ -155,7 +155,12 @@ def examples(model: Sequence, data: Any, loss: Loss, name: str = "data", *, whol
     )
 
 
-def _by_name(data: Any, name: str) -> dict[str, Any]:
+def by_name(data: Any, name: str = "data") -> dict[str, Any]:
+    """The parts of `data`, as they were given, by the names that `value_and_grad` has for them.
+
+    Raises:
+        InputError: it has none of the forms.
+    """
     if isinstance(data, SequenceData):
         return {"x": data.x, "target": data.y, "lengths": data.lengths}
     if isinstance(data, tuple) and len(data) == 2:

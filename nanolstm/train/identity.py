@@ -23,7 +23,7 @@ longer, `callbacks` and `progress`."""
 def identity_of(plan: Plan) -> Identity:
     """The identity of a training that has not begun."""
     model = plan.model
-    cells = ", ".join(f"{part.prefix}{_shown(part.cell)}" for part in model.parts())
+    cells = ", ".join(f"{part.prefix}{shown(part.cell)}" for part in model.parts())
     shapes = {name: view.shape for name, view in {**model.parameters, **model.frozen}.items()}
     return {
         "model": cells,
@@ -32,10 +32,10 @@ def identity_of(plan: Plan) -> Identity:
         "validation": "none" if plan.held is None else f"{_data(plan.held.examples)}, from step {plan.held.begin}",
         "loss": str(plan.loss),
         "metrics": ", ".join(map(str, plan.metrics)) or "none",
-        "optimizer": _shown(plan.optimizer),
-        "schedule": _shown(plan.schedule),
-        "clip": _shown(plan.clip),
-        "batching": _shown(plan.batching),
+        "optimizer": shown(plan.optimizer),
+        "schedule": shown(plan.schedule),
+        "clip": shown(plan.clip),
+        "batching": shown(plan.batching),
         "batch_size": str(plan.batch_size),
         "truncate": str(plan.truncate),
         "steps": plan.steps,
@@ -52,7 +52,7 @@ def differences(then: Identity, now: Identity) -> list[str]:
     ]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """As Python shows it, without addresses, which are others in each process."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
