@@ -119,7 +119,7 @@ def test_a_name_of_ours_that_is_registered_again_is_an_error_only_where_it_is_us
         HEAD + "@hookimpl\ndef nanolstm_register_losses(register):\n"
         "    register('rmse', lambda p, t: 0.0)\n    register('mine', lambda p, t: 0.0)\n"
     )
-    done = fresh.nanolstm("run", "--source", "sample", cwd=tmp_path, **variables)
+    done = fresh.nanolstm("run", "--source", "sample", "--loss", "rmse", cwd=tmp_path, **variables)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert "'rmse' is registered twice among the losses" in line

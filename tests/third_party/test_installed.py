@@ -47,7 +47,8 @@ def test_what_it_brings_is_listed_beside_ours_with_its_first_line(fresh, tmp_pat
 
 
 def test_a_run_uses_its_source_its_loss_and_its_cell(fresh, tmp_path):
-    facts, said = fresh.json(*RUN, "--loss", "shortage(price=5)", "--cell", "Shelf(outputs=1)", cwd=tmp_path)
+    chosen = ("--loss", "shortage(price=5)", "--cell", "Shelf(outputs=1)")
+    facts, said = fresh.json(*RUN, "--no-train", *chosen, cwd=tmp_path)
     assert facts["data"]["source"] == "warehouse"
     assert facts["data"]["rows"] == 1461
     assert facts["loss"] == "shortage(price=5)"
