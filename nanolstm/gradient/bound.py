@@ -251,7 +251,7 @@ def bound_model(
     known = _kept.setdefault(model, {})
     layout, resets = batch.layout, batch.inputs.resets
     restarts = resets is not None and bool(resets.any())
-    key = (layout.time, batch.inputs.batch, batch.truncate, restarts, derive, record, get_num_threads())
+    key = (layout.time, batch.inputs.batch, layout.slices, batch.truncate, restarts, derive, record, get_num_threads())
     kept = known.get(key)
     if kept is None or not kept.fits(model):
         parts = [(programs_of(part.cell), part.cell.parameters.flat) for part in model.parts()]

@@ -319,6 +319,18 @@ def agrees():
 
 
 @pytest.fixture
+def cut_into_slices(monkeypatch):
+    """A function after which batches are cut into slices of so many sequences, however little there is to do."""
+
+    def cut(sequences):
+        monkeypatch.setattr("nanolstm.compile.kernel.WORTH_A_THREAD", 1)
+        monkeypatch.setattr("nanolstm.gradient.rows.WORTH_A_SLICE", 1)
+        monkeypatch.setattr("nanolstm.gradient.rows.SLICE", sequences)
+
+    return cut
+
+
+@pytest.fixture
 def python(tmp_path):
     """Run a script in a process of its own, with the cache in a folder of this test, and give what it printed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("NANOLSTM_", "NUMBA_"))}

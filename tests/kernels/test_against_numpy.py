@@ -85,22 +85,34 @@ def directions_agree(models, agrees, d, tolerance=None):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_and_its_gradients_are_those_of_numpy(kind, cell, twins, data, agrees):
+def test_a_run_and_its_gradients_are_those_of_numpy(kind, cell, twins, data, agrees, cut_into_slices):
     models = twins(lambda: cell(kind))
+    d = data(models[0], B, T)
+    for sequences in (B, 1):
+        cut_into_slices(sequences)
+        runs_agree(models, agrees, d)
+        gradients_agree(models, agrees, d)
+
+
+def test_a_batch_that_is_not_cut_is_that_of_numpy(cell, twins, data, agrees):
+    models = twins(lambda: cell("LSTM"))
     d = data(models[0], B, T)
     runs_agree(models, agrees, d)
     gradients_agree(models, agrees, d)
 
 
 @pytest.mark.parametrize("kind", ["ToyLSTM", "MatrixMemory", "Delayed"])
-def test_a_recording_is_that_of_numpy(kind, cell, twins, data, agrees):
+def test_a_recording_is_that_of_numpy(kind, cell, twins, data, agrees, cut_into_slices):
     models = twins(lambda: cell(kind))
+    recordings_agree(models, agrees, data(models[0], B, T))
+    cut_into_slices(1)
     recordings_agree(models, agrees, data(models[0], B, T))
 
 
 @pytest.mark.parametrize("kind", ["Gated", slow("GRU"), slow("Twice"), slow("MatrixMemory"), slow("Timed")])
-def test_directions_are_those_of_numpy(kind, cell, twins, data, agrees):
+def test_directions_are_those_of_numpy(kind, cell, twins, data, agrees, cut_into_slices):
     models = twins(lambda: cell(kind))
+    cut_into_slices(2)
     directions_agree(models, agrees, data(models[0], B, T), 1e-11)
 
 

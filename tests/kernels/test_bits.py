@@ -18,9 +18,9 @@ def flat(result):
 
 
 @pytest.fixture
-def always_split(monkeypatch):
+def always_split(cut_into_slices):
     """However little there is to do, all threads take part."""
-    monkeypatch.setattr("nanolstm.compile.kernel.WORTH_A_THREAD", 1)
+    cut_into_slices(2)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_number_of_threads_changes_no_bit(kind, lengths, cell, results):
 
 @pytest.mark.usefixtures("always_split")
 @pytest.mark.parametrize("batch", [1, 2, 3, 20])
-def test_sums_over_many_rows_are_split_without_a_change(batch, cell, results):
+def test_sums_over_many_rows_are_cut_without_a_change(batch, cell, results):
     first, *others = results(nl.Sequence(cell("LSTM", hidden=17), backend="numba"), batch, 150, wrt="parameters")
     assert all(other == first for other in others)
 

@@ -107,9 +107,9 @@ def test_parameters_and_settings_that_change_between_calls_are_seen(cell, data):
 
 
 @pytest.mark.parametrize("split", [False, True])
-def test_threads_that_call_one_model_at_once_get_what_is_theirs(split, cell, data, monkeypatch):
+def test_threads_that_call_one_model_at_once_get_what_is_theirs(split, cell, data, cut_into_slices):
     if split:
-        monkeypatch.setattr("nanolstm.compile.kernel.WORTH_A_THREAD", 1)
+        cut_into_slices(1)
         nl.set_num_threads(3)
     model = nl.Sequence(cell("ToyLSTM"), backend="numba")
     # Twelve shapes: more than are kept ready.
