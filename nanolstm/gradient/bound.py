@@ -90,8 +90,9 @@ class BoundModel:
         self._back: list[tuple[PartRun, Bound]] = []
         for (run,) in levels:
             own = {name: np.array(value) for name, value in (*run.rows.items(), *run.first.items())}
-            bound = run.bind({**run.fixed, **own, "x": below}, steps, memory)
-            self._ahead.append((run, own, bound))
+            given = {**run.fixed, **own, "x": below}
+            bound = run.bind(given, steps, memory)
+            self._ahead.append((run, given, bound))
             below = bound.rows["output"]
         self._y = below
         self._hand_out = _HandOut(steps, batch.layout)
@@ -102,18 +103,12 @@ class BoundModel:
         if derive:
             self._dy = above = np.empty_like(below)
             turned = Steps(steps.bounds, steps.sequences, backward=True)
-            for run, own, bound in reversed(self._ahead):
+            for run, given, bound in reversed(self._ahead):
                 zeros = {cotangent(name): np.zeros_like(value) for name, value in run.first.items()}
-                given = {**run.fixed, **own, "x": self._below(run), **bound.rows, **zeros, "d output": above}
-                back = run.bind_back(given, turned, memory)
+                back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, turned, memory)
                 self._back.append((run, back))
                 above = back.rows.get("d x", above)
             self._tasks_back = divided([bound for _, bound in self._back], steps.slices)
-
-    def _below(self, run: PartRun) -> Array:
-        """What a part is given as x."""
-        place = [one for one, _, _ in self._ahead].index(run)
-        return self._ahead[place - 1][2].rows["output"] if place else self._x
 
     def run(self, model: Model, batch: Batch) -> None:
         """Run `model`, whose kernels these are, over what `batch` brings."""
@@ -167,10 +162,10 @@ class BoundModel:
         if brings or self._brought:
             first = first_states(model, batch.inputs.batch, batch.initial)
             here = {"": {"initial": first, **batch.inputs.feeds}}
-            for run, own, _ in self._ahead:
+            for run, given, _ in self._ahead:
                 rows = rows_beside_x(run.part, batch, here)
                 for name, value in (*rows.items(), *first_of(run.part, batch, here).items()):
-                    own[name][: len(value)] = value
+                    given[name][: len(value)] = value
         self._brought = brings
 
     def put(self, array: Array, rows: Array) -> Array:
