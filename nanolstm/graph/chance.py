@@ -66,8 +66,11 @@ class Chance:
         elif event == "return":
             for source in self._sources.values():
                 if _state(source.generator) != source.state:
-                    place = (frame, _line_that_names(frame.f_code, source.names))
-                    self.drawn = [place, *traceback.walk_stack(frame.f_back)]
+                    # What returns here may have had nothing to do with it, such as a callback of the garbage collector.
+                    stack = [inner for inner, _ in traceback.walk_stack(frame)]
+                    lines = ((inner, _line_that_names(inner.f_code, source.names)) for inner in stack)
+                    place = next(((inner, line) for inner, line in lines if line), (frame, frame.f_code.co_firstlineno))
+                    self.drawn = [place, *traceback.walk_stack(place[0].f_back)]
 
 
 def _draws(called: Any) -> bool:
@@ -101,9 +104,9 @@ def _state(generator: Any) -> bytes:
     return pickle.dumps(getattr(generator, "bit_generator", generator).state)
 
 
-def _line_that_names(code: CodeType, names: set[str]) -> int:
-    """The first line of `code` that names one of `names`; its own first line if none does."""
+def _line_that_names(code: CodeType, names: set[str]) -> int | None:
+    """The first line of `code` that names one of `names`, if any does."""
     for step in dis.get_instructions(code):
         if isinstance(step.argval, str) and step.argval in names and step.positions and step.positions.lineno:
             return step.positions.lineno
-    return code.co_firstlineno
+    return None

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import datetime
 import functools
+import gc
 import importlib
 import inspect
 import linecache
@@ -880,3 +881,21 @@ def test_a_matrix_state_may_be_what_a_step_makes_of_traced_values():
             return np.matvec(memory, x), memory
 
     assert_runs_as_it_is_traced(C(inputs=3, hidden=3, rng=0))
+
+
+def test_a_draw_is_where_it_is_named_even_if_the_garbage_collector_calls_back_before_the_end():
+    def collected(phase, info):
+        pass
+
+    def loss(p, t):
+        scale = np.random.random()
+        gc.collect()
+        return np.mean(p) * scale
+
+    gc.callbacks.append(collected)
+    try:
+        with pytest.raises(RandomError) as raised:
+            trace_loss(nl.loss(loss), 2, np.dtype(float))
+    finally:
+        gc.callbacks.remove(collected)
+    assert (raised.value.file, raised.value.line) == (HERE, loss.__code__.co_firstlineno + 1)

@@ -1,6 +1,6 @@
 """A program that trains in children which it kills; run by test_killed.py, in a process of its own.
 
-    python killed.py kill FOLDER WAY KILLS SEED     kill so many children, each at a random moment
+    python killed.py kill FOLDER WAY KILLS SEED     kill so many children, each a random moment after some checkpoints
     python killed.py end FOLDER WAY                 go on from what is there, to the end
 
 Children are forked, since starting Python takes longer than the training.
@@ -54,19 +54,34 @@ def keep(folder):
     return {"checkpoint": nl.Checkpoint(folder / "run.ckpt", every_epochs=1, every_seconds=1e-6), "resume": True}
 
 
+def written(path, times, child):
+    """Wait until a file has been written so many times, or the child has ended."""
+    seen = state(path)
+    while times and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if state(path) != seen:
+            seen, times = state(path), times - 1
+        time.sleep(0.0005)
+
+
+def state(path):
+    """What is another each time that the file is written."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def kill(folder, way, kills, seed):
     np.savez(folder / "whole.npz", **train(way))
-    (folder / "unharmed").mkdir()
-    begin = time.perf_counter()
-    train(way, **keep(folder / "unharmed"))
-    whole = time.perf_counter() - begin  # on this machine, as busy as it is
     waits, places = random.Random(seed), set()
     for _ in range(kills):
         child = os.fork()
         if child == 0:
             train(way, **keep(folder))
             os._exit(0)
-        time.sleep(waits.uniform(0, whole / 4))
+        written(folder / "run.ckpt", waits.randrange(4), child)
+        time.sleep(waits.uniform(0, 0.005))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         if (folder / "run.ckpt").exists():
