@@ -67,10 +67,7 @@ class Chance:
             for source in self._sources.values():
                 if _state(source.generator) != source.state:
                     # What returns here may have had nothing to do with it, such as a callback of the garbage collector.
-                    stack = [inner for inner, _ in traceback.walk_stack(frame)]
-                    lines = ((inner, _line_that_names(inner.f_code, source.names)) for inner in stack)
-                    place = next(((inner, line) for inner, line in lines if line), (frame, frame.f_code.co_firstlineno))
-                    self.drawn = [place, *traceback.walk_stack(place[0].f_back)]
+                    self.drawn = _from_where_it_is_named(frame, source.names)
 
 
 def _draws(called: Any) -> bool:
@@ -102,6 +99,16 @@ def _state(generator: Any) -> bytes:
     if isinstance(generator, np.random.RandomState):
         return pickle.dumps(generator.get_state(legacy=False))
     return pickle.dumps(getattr(generator, "bit_generator", generator).state)
+
+
+def _from_where_it_is_named(frame: FrameType, names: set[str]) -> list[tuple[FrameType, int]]:
+    """The stack from `frame` outwards, beginning with the first frame whose code names one of `names`, if any does."""
+    stack = list(traceback.walk_stack(frame))
+    for i, (inner, _) in enumerate(stack):
+        line = _line_that_names(inner.f_code, names)
+        if line is not None:
+            return [(inner, line), *stack[i + 1 :]]
+    return [(frame, frame.f_code.co_firstlineno), *stack[1:]]
 
 
 def _line_that_names(code: CodeType, names: set[str]) -> int | None:
