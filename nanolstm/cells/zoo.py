@@ -7,6 +7,24 @@ from nanolstm.hookspecs import RegisterCell, hookimpl
 HOMES = {
     "LSTM": "lstm",
     "ToyLSTM": "toy",
+    "GRU": "gru",
+    "GRUv3": "gru",
+    "LiGRU": "gru",
+    "LayerNormLiGRU": "gru",
+    "UGRNN": "gru",
+    "MGU": "minimal",
+    "MGU1": "minimal",
+    "MGU2": "minimal",
+    "MGU3": "minimal",
+    "JANET": "minimal",
+    "IndRNN": "diagonal",
+    "SRU": "diagonal",
+    "ProjectedSRU": "diagonal",
+    "QRNN": "diagonal",
+    "MinGRU": "diagonal",
+    "MinLSTM": "diagonal",
+    "LRU": "complex_diagonal",
+    "HGRN": "complex_diagonal",
 }
 """The module of `nanolstm.cells` in which each cell stands."""
 
