@@ -9,7 +9,7 @@ import numpy as np
 
 from nanolstm.errors import InputError
 from nanolstm.language.functions import Array
-from nanolstm.language.parameters import assign
+from nanolstm.language.projections import bring_back
 
 if TYPE_CHECKING:
     from nanolstm.sequence import Sequence
@@ -82,7 +82,7 @@ class Flat:
     def project(self) -> None:
         """Bring each parameter that was declared with `project=` back where it belongs."""
         for name, view, project in self._projected:
-            assign(view, project(view), name)
+            bring_back(view, project, name)
 
     def gather(self, gradients: Mapping[str, Array]) -> None:
         """Lay a gradient by name out as the vector."""
