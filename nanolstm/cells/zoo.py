@@ -5,7 +5,12 @@ from __future__ import annotations
 from nanolstm.hookspecs import RegisterCell, hookimpl
 
 HOMES = {
+    "DeltaNet": "memory",
+    "EchoState": "echo",
+    "FastWeights": "memory",
     "LSTM": "lstm",
+    "MLSTM": "exponential",
+    "SLSTM": "exponential",
     "ToyLSTM": "toy",
 }
 """The module of `nanolstm.cells` in which each cell stands."""
