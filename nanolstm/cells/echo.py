@@ -40,11 +40,7 @@ class EchoState(Cell):
 
     reservoir = nl.cells.EchoState(inputs=1, hidden=50, radius=0.9, leak=0.5, rng=0)
     model = nl.Sequence(reservoir, readout=1, rng=0)
-    print(list(model.parameters))
-    ```
-
-    ```text
-    ['readout.U', 'readout.b']
+    list(model.parameters)                         # ["readout.U", "readout.b"]
     ```
 
     The loss of such a model with `loss="mse"` is quadratic: `nl.fit(..., loss="mse", optimizer="lbfgs")` finds its
@@ -87,9 +83,9 @@ class EchoState(Cell):
 
     def initialise(self, rng: RandomSource) -> None:
         """Leave each unit its connections, and scale all weights."""
-        W = rng.standard_normal(self.new.W.shape)
-        place = np.argsort(np.argsort(rng.uniform(size=W.shape), axis=1), axis=1)
-        W = np.where(place < self.connections, W, 0.0)
-        self.new.W[...] = W * (self.radius / np.abs(np.linalg.eigvals(W)).max())
-        self.new.U *= self.input_scaling
-        self.new.b *= self.bias_scaling
+        W = rng.standard_normal((self.hidden, self.hidden))
+        order = np.argsort(rng.uniform(size=W.shape), axis=1)
+        np.put_along_axis(W, order[:, self.connections :], 0.0, axis=1)
+        self.frozen["new.W"][...] = W * (self.radius / np.abs(np.linalg.eigvals(W)).max())
+        self.frozen["new.U"][...] *= self.input_scaling
+        self.frozen["new.b"][...] *= self.bias_scaling

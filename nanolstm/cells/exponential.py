@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nanolstm.language.cell import Cell
@@ -16,14 +18,14 @@ def log_sigmoid(x: Array) -> Array:
     return -softplus(-x)
 
 
-def small(rng: RandomSource, shape: tuple[int, ...]) -> Array:
+def small(rng: RandomSource, shape: tuple[int, ...]) -> Any:
     """The small normal numbers of Nguyen and Salazar (2019), Transformers without tears, as xLSTM is drawn."""
     return (2 / (5 * shape[-1])) ** 0.5 * rng.standard_normal(shape)
 
 
-def from_3_to_6(_: RandomSource, shape: tuple[int, ...]) -> Array:
+def from_3_to_6(_: RandomSource, shape: tuple[int, ...]) -> Any:
     """From heads that forget sooner to heads that remember long."""
-    return np.linspace(3.0, 6.0, *shape)
+    return np.linspace(3.0, 6.0, shape[0])
 
 
 class SLSTM(Cell):
@@ -82,7 +84,7 @@ class SLSTM(Cell):
     def initialise(self, rng: RandomSource) -> None:  # noqa: ARG002
         """Spread the forget biases over the units of each head."""
         place = np.linspace(0.0, 1.0, self.hidden // self.heads)
-        self.forget.b[...] = np.tile(5.0 - 12.0 * place**0.3, self.heads)
+        self.parameters["forget.b"][...] = np.tile(5.0 - 12.0 * place**0.3, self.heads)
 
 
 class MLSTM(Cell):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nanolstm.language.cell import Cell
@@ -13,17 +15,18 @@ from nanolstm.language.initialisers import RandomSource, glorot
 
 def relu(x: Array) -> Array:
     """The positive part."""
-    return np.maximum(x, 0.0)
+    y: Array = np.maximum(x, 0.0)
+    return y
 
 
-def within_root(rng: RandomSource, shape: tuple[int, ...]) -> Array:
+def within_root(rng: RandomSource, shape: tuple[int, ...]) -> Any:
     """Uniform within 1 / sqrt(K), K being the number of units."""
     return rng.uniform(-1.0, 1.0, shape) / shape[0] ** 0.5
 
 
-def small_identity(_: RandomSource, shape: tuple[int, ...]) -> Array:
+def small_identity(_: RandomSource, shape: tuple[int, ...]) -> Any:
     """A twentieth of the identity."""
-    return 0.05 * np.eye(*shape)
+    return 0.05 * np.eye(shape[0])
 
 
 class FastWeights(Cell):
@@ -77,7 +80,8 @@ class FastWeights(Cell):
 def unit_silu(x: Array) -> Array:
     """The feature map of DeltaNet: x sigmoid(x), at length 1 over the last axis."""
     y = x * sigmoid(x)
-    return y / np.sqrt(np.sum(y * y, axis=-1, keepdims=True) + 1e-6)
+    unit: Array = y / np.sqrt(np.sum(y * y, axis=-1, keepdims=True) + 1e-6)
+    return unit
 
 
 class DeltaNet(Cell):
