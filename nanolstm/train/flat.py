@@ -35,7 +35,10 @@ class Flat:
         """
         parameters = model.parameters
         if not parameters.count:
-            raise InputError("the model has no parameter that is trained: all are frozen, or its cells have none")
+            raise InputError(
+                "the model has no parameter that is trained: all are frozen, or its cells have none; a readout has "
+                "some: nl.Sequence(cell, readout=N)"
+            )
         self.places: dict[str, slice] = {}
         end = 0
         for name, view in parameters.items():

@@ -5,7 +5,7 @@ import pytest
 
 import nanolstm as nl
 from nanolstm import cells
-from nanolstm.errors import CellError
+from nanolstm.errors import CellError, InputError
 
 
 def echo(cell, p, xs):
@@ -90,6 +90,16 @@ def test_the_gradient_is_that_of_the_readout_alone():
     h = nl.Sequence(model.cells[0])(x)
     np.testing.assert_allclose(gradients["readout.U"], np.einsum("btn,btk->nk", error, h), atol=1e-12)
     np.testing.assert_allclose(gradients["readout.b"], error.sum(axis=(0, 1)), atol=1e-12)
+
+
+def test_without_a_readout_there_is_nothing_to_train_and_fit_says_what_to_add():
+    model = nl.Sequence(cells.EchoState(inputs=1, hidden=3, rng=0))
+    x, target = np.ones((2, 5, 1)), np.zeros((2, 5, 3))
+    loss, gradients = model.value_and_grad(x, target, loss="mse")
+    assert loss == pytest.approx(np.mean(model(x) ** 2))
+    assert gradients == {}
+    with pytest.raises(InputError, match=r"all are frozen.*a readout has some: nl\.Sequence\(cell, readout=N\)"):
+        nl.fit(model, (x, target))
 
 
 @pytest.mark.parametrize(
