@@ -62,7 +62,7 @@ class SLSTM(Cell):
 
     Reference:
         Beck, M., Pöppel, K., Spanring, M. et al. (2024). xLSTM: extended long short-term memory. Advances in Neural
-        Information Processing Systems 37. Equations 8 to 17.
+        Information Processing Systems 37.
     """
 
     heads: int = 1
@@ -108,9 +108,9 @@ class MLSTM(Cell):
         h = o * C q / max(|n . q|, exp(-m))     (D)
 
     No gate sees the state. The fields `input` and `forget` are the logarithms of the gates; the paper's other forget
-    gate, exp, is `forget: Gate = gate(identity, size="heads", W=None)` in a subclass. The key's bias is divided by
-    sqrt(D) too, as in the authors' package `xlstm`, and not in the paper. This is the cell alone, without the
-    convolution, the norms and the projections of the block that the paper puts around it.
+    gate, exp, is `forget: Gate = gate(identity, size="heads", W=None)` in a subclass. The key is divided by
+    sqrt(D) with its bias, as in the authors' package `xlstm`. This is the cell alone, without the convolution, the
+    norms and the projections of the block that the paper puts around it.
 
     First values are the package's: weights of `input` and `forget` 0, forget biases from 3 to 6 over the heads.
 
