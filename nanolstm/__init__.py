@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from nanolstm.language.initialisers import uniform as uniform
     from nanolstm.language.initialisers import zeros as zeros
     from nanolstm.language.parameters import Parameters as Parameters
+    from nanolstm.language.projections import nearest_orthogonal as nearest_orthogonal
+    from nanolstm.language.projections import positive as positive
+    from nanolstm.language.projections import spectral_radius as spectral_radius
     from nanolstm.loading import load_data as load_data
     from nanolstm.losses import Loss as Loss
     from nanolstm.losses import loss as loss
@@ -116,6 +119,7 @@ _MODULES = {
     "loading": ("load_data",),
     "losses": ("Loss", "loss"),
     "language.parameters": ("Parameters",),
+    "language.projections": ("nearest_orthogonal", "positive", "spectral_radius"),
     "plot": ("plot",),
     "plugins": ("plugins",),
     "recording": ("Recording",),

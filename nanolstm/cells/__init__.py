@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from nanolstm.cells.diagonal import MinGRU as MinGRU
     from nanolstm.cells.diagonal import MinLSTM as MinLSTM
     from nanolstm.cells.diagonal import ProjectedSRU as ProjectedSRU
+    from nanolstm.cells.echo import EchoState as EchoState
+    from nanolstm.cells.exponential import MLSTM as MLSTM
+    from nanolstm.cells.exponential import SLSTM as SLSTM
     from nanolstm.cells.gru import GRU as GRU
     from nanolstm.cells.gru import UGRNN as UGRNN
     from nanolstm.cells.gru import GRUv3 as GRUv3
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from nanolstm.cells.lstm_variants import LayerNormLSTM as LayerNormLSTM
     from nanolstm.cells.lstm_variants import MultiplicativeLSTM as MultiplicativeLSTM
     from nanolstm.cells.lstm_variants import PhasedLSTM as PhasedLSTM
+    from nanolstm.cells.memory import DeltaNet as DeltaNet
+    from nanolstm.cells.memory import FastWeights as FastWeights
     from nanolstm.cells.minimal import JANET as JANET
     from nanolstm.cells.minimal import MGU as MGU
     from nanolstm.cells.minimal import MGU1 as MGU1

@@ -5,6 +5,12 @@ from __future__ import annotations
 from nanolstm.hookspecs import RegisterCell, hookimpl
 
 HOMES = {
+    "DeltaNet": "memory",
+    "EchoState": "echo",
+    "FastWeights": "memory",
+    "LSTM": "lstm",
+    "MLSTM": "exponential",
+    "SLSTM": "exponential",
     "ToyLSTM": "toy",
     "Elman": "simple",
     "ElmanReLU": "simple",
