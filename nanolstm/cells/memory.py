@@ -8,15 +8,9 @@ import numpy as np
 
 from nanolstm.language.cell import Cell
 from nanolstm.language.fields import State, param, state
-from nanolstm.language.functions import Array, identity, layer_norm, merge, sigmoid, split
+from nanolstm.language.functions import Array, identity, layer_norm, merge, relu, sigmoid, split
 from nanolstm.language.gate import Gate, gate
 from nanolstm.language.initialisers import RandomSource, glorot
-
-
-def relu(x: Array) -> Array:
-    """The positive part."""
-    y: Array = np.maximum(x, 0.0)
-    return y
 
 
 def within_root(rng: RandomSource, shape: tuple[int, ...]) -> Any:

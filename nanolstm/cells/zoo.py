@@ -1,59 +1,27 @@
-"""The table of the zoo, and its registration: a new cell is one line here."""
+"""The table of the zoo, and its registration: a new cell is one word here."""
 
 from __future__ import annotations
 
 from nanolstm.hookspecs import RegisterCell, hookimpl
 
-HOMES = {
-    "DeltaNet": "memory",
-    "EchoState": "echo",
-    "FastWeights": "memory",
-    "LSTM": "lstm",
-    "MLSTM": "exponential",
-    "SLSTM": "exponential",
-    "ToyLSTM": "toy",
-    "Elman": "simple",
-    "ElmanReLU": "simple",
-    "IRNN": "simple",
-    "Jordan": "simple",
-    "LSTM": "lstm",
-    "LSTM1997": "lstm",
-    "PeepholeLSTM": "lstm",
-    "ProjectedLSTM": "lstm",
-    "LSTMP": "lstm",
-    "CoupledLSTM": "lstm",
-    "LayerNormLSTM": "lstm_variants",
-    "MultiplicativeLSTM": "lstm_variants",
-    "PhasedLSTM": "lstm_variants",
-    "VanillaLSTM": "odyssey",
-    "NIG": "odyssey",
-    "NFG": "odyssey",
-    "NOG": "odyssey",
-    "NIAF": "odyssey",
-    "NOAF": "odyssey",
-    "CIFG": "odyssey",
-    "NP": "odyssey",
-    "FGR": "odyssey",
-    "GRU": "gru",
-    "GRUv3": "gru",
-    "LiGRU": "gru",
-    "LayerNormLiGRU": "gru",
-    "UGRNN": "gru",
-    "MGU": "minimal",
-    "MGU1": "minimal",
-    "MGU2": "minimal",
-    "MGU3": "minimal",
-    "JANET": "minimal",
-    "IndRNN": "diagonal",
-    "SRU": "diagonal",
-    "ProjectedSRU": "diagonal",
-    "QRNN": "diagonal",
-    "MinGRU": "diagonal",
-    "MinLSTM": "diagonal",
-    "LRU": "complex_diagonal",
-    "HGRN": "complex_diagonal",
+FAMILIES = {
+    "toy": "ToyLSTM",
+    "simple": "Elman ElmanReLU IRNN Jordan",
+    "lstm": "LSTM LSTM1997 PeepholeLSTM ProjectedLSTM LSTMP CoupledLSTM",
+    "lstm_variants": "LayerNormLSTM MultiplicativeLSTM PhasedLSTM",
+    "odyssey": "VanillaLSTM NIG NFG NOG NIAF NOAF CIFG NP FGR",
+    "gru": "GRU GRUv3 LiGRU LayerNormLiGRU UGRNN",
+    "minimal": "MGU MGU1 MGU2 MGU3 JANET",
+    "diagonal": "IndRNN SRU ProjectedSRU QRNN MinGRU MinLSTM",
+    "complex_diagonal": "LRU HGRN",
+    "exponential": "SLSTM MLSTM",
+    "memory": "FastWeights DeltaNet",
+    "echo": "EchoState",
 }
-"""The module of `nanolstm.cells` in which each cell stands."""
+"""The cells that stand in each module of `nanolstm.cells`."""
+
+HOMES = {name: module for module, names in FAMILIES.items() for name in names.split()}
+"""The module in which each cell stands."""
 
 
 @hookimpl
