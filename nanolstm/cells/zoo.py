@@ -5,7 +5,16 @@ from __future__ import annotations
 from nanolstm.hookspecs import RegisterCell, hookimpl
 
 HOMES = {
+    "CfC": "liquid",
+    "CfCNoGate": "liquid",
+    "CfCPure": "liquid",
+    "CoRNN": "continuous",
+    "IrregularLMU": "legendre",
+    "LEM": "continuous",
+    "LMU": "legendre",
     "LSTM": "lstm",
+    "LTC": "liquid",
+    "LeakyIntegrator": "continuous",
     "ToyLSTM": "toy",
 }
 """The module of `nanolstm.cells` in which each cell stands."""
