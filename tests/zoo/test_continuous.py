@@ -112,14 +112,11 @@ def legendre(cell, p, xs):
 def irregular_legendre(cell, p, xs, dt):
     A, B = delay(cell.order, cell.theta)
     h, m = np.zeros(cell.hidden), np.zeros(cell.order)
-    for x, part in zip(xs, dt / cell.unfolds, strict=True):
-        u = unbiased(p, "write", x, h, m).item()
-        for _ in range(cell.unfolds):
-            k1 = A @ m + B * u
-            k2 = A @ (m + part / 2 * k1) + B * u
-            k3 = A @ (m + part / 2 * k2) + B * u
-            k4 = A @ (m + part * k3) + B * u
-            m = m + part / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    for x, elapsed in zip(xs, dt, strict=True):
+        u = unbiased(p, "write", x, h, m)
+        system = (A, B[:, None], np.eye(cell.order), np.zeros((cell.order, 1)))
+        exact_A, exact_B, *_ = cont2discrete(system, dt=elapsed)
+        m = exact_A @ m + exact_B @ u
         h = np.tanh(unbiased(p, "new", x, h, m))
         yield h, h, m
 
@@ -151,7 +148,7 @@ def test_a_cell_of_this_family_equals_its_equations(kind, equals_by_hand):
         (cells.CoRNN, {"time_step": 0.1, "gamma": 0.5, "epsilon": 1.5}),
         (cells.LEM, {"time_step": 0.2}),
         (cells.LMU, {"order": 1, "theta": 3.0}),
-        (cells.IrregularLMU, {"order": 5, "theta": 30.0, "unfolds": 2}),
+        (cells.IrregularLMU, {"order": 5, "theta": 30.0, "terms": 20, "unfolds": 1}),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else ",".join(value),
 )
@@ -337,19 +334,28 @@ def test_the_memory_of_an_lmu_holds_its_input_of_theta_ago(kind):
     np.testing.assert_allclose(held[late], np.sin((times[late] - 20) / 6), atol=0.05)
 
 
-def test_an_irregular_lmu_is_the_lmu_where_steps_are_equal_and_the_better_the_more_it_unfolds():
+def test_an_irregular_lmu_is_the_lmu_where_steps_are_equal():
     x = np.random.default_rng(0).normal(size=(3, 40, 2))
-    exact = cells.LMU(inputs=2, hidden=4, rng=0)
-    model = nl.Sequence(exact)
+    regular, irregular = (kind(inputs=2, hidden=4, rng=0) for kind in (cells.LMU, cells.IrregularLMU))
+    for name, value in regular.parameters.items():
+        irregular.parameters[name] = value
+    np.testing.assert_allclose(nl.Sequence(irregular)(x), nl.Sequence(regular)(x), rtol=0, atol=1e-12)
 
-    def error(unfolds):
-        cell = cells.IrregularLMU(inputs=2, hidden=4, unfolds=unfolds, rng=0)
-        for name, value in exact.parameters.items():
-            cell.parameters[name] = value
-        return np.abs(nl.Sequence(cell).record(x)["m"] - model.record(x)["m"]).max()
 
-    assert error(4) < 1e-3
-    assert error(16) / error(32) == pytest.approx(16, rel=0.1)  # of order 4
+def test_the_series_of_an_irregular_lmu_is_as_exact_as_it_says_and_a_longer_gap_than_its_window_is_one_of_its_length():
+    cell = cells.IrregularLMU(inputs=1, hidden=2, theta=20.0, rng=0)
+    x = np.random.default_rng(0).normal(size=(4, 1))
+
+    def error(gap):
+        dt = np.array([10.0, 2.0, 0.5, gap])
+        *_, (_, _, m) = irregular_legendre(cell, cell.parameters, x, dt)
+        ours = nl.Sequence(cell).record(x, dt=dt)["m"][-1]
+        return np.abs(ours - m).max() / np.abs(m).max()
+
+    assert error(10.0) < 1e-10
+    assert error(20.0) < 1e-5
+    model = nl.Sequence(cell)
+    assert np.array_equal(model(x, dt=[1.0, 1.0, 1.0, 1e9]), model(x, dt=[1.0, 1.0, 1.0, 20.0]))
 
 
 def test_the_encoders_and_kernels_of_an_lmu_start_as_those_of_its_authors():
