@@ -8,6 +8,9 @@ from nanolstm.lazy import offer
 if TYPE_CHECKING:
     from nanolstm.cells.complex_diagonal import HGRN as HGRN
     from nanolstm.cells.complex_diagonal import LRU as LRU
+    from nanolstm.cells.continuous import LEM as LEM
+    from nanolstm.cells.continuous import CoRNN as CoRNN
+    from nanolstm.cells.continuous import LeakyIntegrator as LeakyIntegrator
     from nanolstm.cells.diagonal import QRNN as QRNN
     from nanolstm.cells.diagonal import SRU as SRU
     from nanolstm.cells.diagonal import IndRNN as IndRNN
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
     from nanolstm.cells.gru import GRUv3 as GRUv3
     from nanolstm.cells.gru import LayerNormLiGRU as LayerNormLiGRU
     from nanolstm.cells.gru import LiGRU as LiGRU
+    from nanolstm.cells.legendre import LMU as LMU
+    from nanolstm.cells.legendre import IrregularLMU as IrregularLMU
+    from nanolstm.cells.liquid import LTC as LTC
+    from nanolstm.cells.liquid import CfC as CfC
+    from nanolstm.cells.liquid import CfCNoGate as CfCNoGate
+    from nanolstm.cells.liquid import CfCPure as CfCPure
     from nanolstm.cells.lstm import LSTM as LSTM
     from nanolstm.cells.lstm import LSTM1997 as LSTM1997
     from nanolstm.cells.lstm import LSTMP as LSTMP

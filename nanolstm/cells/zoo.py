@@ -15,6 +15,9 @@ FAMILIES = {
     "diagonal": "IndRNN SRU ProjectedSRU QRNN MinGRU MinLSTM",
     "complex_diagonal": "LRU HGRN",
     "exponential": "SLSTM MLSTM",
+    "continuous": "LeakyIntegrator CoRNN LEM",
+    "liquid": "LTC CfC CfCNoGate CfCPure",
+    "legendre": "LMU IrregularLMU",
     "memory": "FastWeights DeltaNet",
     "echo": "EchoState",
 }

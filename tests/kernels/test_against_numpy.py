@@ -13,7 +13,7 @@ pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 
 KINDS = [
     *("LSTM", "GRU", "ToyLSTM", "LayerNorm", "MatrixMemory", "Diagonal", "Layer", "HandedOn", "Swapped", "Delayed"),
-    *("Twice", "Joined", "Timed"),
+    *("Twice", "Joined", "AddedUp", "Timed"),
 ]
 PUBLISHED = [
     *("LSTM", "CoupledLSTM", "PeepholeLSTM", "LayerNormLSTM", "ProjectedLSTM", "MultiplicativeLSTM", "SemiTiedLSTM"),
