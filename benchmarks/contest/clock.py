@@ -13,14 +13,15 @@ REST = 0.02  # seconds between two turns, and again as long as threads of whoeve
 LONGEST = 1.0  # seconds; those of OpenBLAS spin for 27 to 135 ms
 TURN = 0.010  # seconds of calls, or one call
 ROUNDS = 3  # at least
+LONG = 5.0  # seconds; whoever has used that many need not go on to them
 
 
 def medians(contestants: Sequence[Contestant], seconds: float) -> tuple[dict[str, float], dict[str, int]]:
     """The median seconds of a call of each, and how many calls that is of.
 
-    They alternate, in another order each round, so that nobody always follows the same one, for at least three rounds.
-    Whoever has then used an equal share of `seconds` drops out, so that a loop that takes a second does not hold up
-    what takes a microsecond; it ends when nobody is left to alternate with.
+    They alternate, in another order each round, so that nobody always follows the same one, for at least three rounds,
+    or fewer if they are long. Whoever has then used an equal share of `seconds` drops out, so that a loop that takes a
+    second does not hold up what takes a microsecond; it ends when nobody is left to alternate with.
     """
     times: dict[str, list[float]] = {one.name: [] for one in contestants}
     used = dict.fromkeys(times, 0.0)
@@ -32,8 +33,8 @@ def medians(contestants: Sequence[Contestant], seconds: float) -> tuple[dict[str
             used[one.name] += time.perf_counter() - begin
         rounds += 1
         order.shuffle(playing)
-        if rounds >= ROUNDS:
-            playing = [one for one in playing if used[one.name] < seconds / len(contestants)]
+        share = seconds / len(contestants)
+        playing = [one for one in playing if used[one.name] < (share if rounds >= ROUNDS else max(share, LONG))]
     return {name: statistics.median(t) for name, t in times.items()}, {name: len(t) for name, t in times.items()}
 
 

@@ -18,6 +18,9 @@ Answer = Mapping[str, Array]
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 """Of the largest element of an array."""
 
+FLOOR = 1e-3
+"""An array is taken to be no smaller than this part of the largest: what cancels out is rounding alone, of any size."""
+
 
 class DifferentError(Exception):
     """Two contestants do not compute the same."""
@@ -59,12 +62,12 @@ def errors(contestants: list[Contestant], dtype: str) -> dict[str, float]:
 def _error(name: str, ours: Answer, theirs: Answer, tolerance: float) -> float:
     if ours.keys() != theirs.keys():
         raise DifferentError(f"{name} answers with {', '.join(theirs)}, and not with {', '.join(ours)}")
-    worst = 0.0
+    worst, floor = 0.0, FLOOR * max(float(np.max(np.abs(mine), initial=0.0)) for mine in ours.values())
     for key, mine in ours.items():
         other = np.asarray(theirs[key])
         if other.shape != np.shape(mine):
             raise DifferentError(f"{name}: {key} has the shape {other.shape}, and not {np.shape(mine)}")
-        error = float(np.max(np.abs(other - mine)) / max(np.max(np.abs(mine)), 1e-30))
+        error = float(np.max(np.abs(other - mine)) / max(np.max(np.abs(mine)), floor, 1e-30))
         if not (error < tolerance):  # so that NaN is an error too
             raise DifferentError(f"{name}: {key} differs by {error:.1e} of its largest element")
         worst = max(worst, error)
