@@ -1,0 +1,164 @@
+"""A module of PyTorch as a model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from nanolstm.errors import ExchangeError, InputError
+from nanolstm.exchange.layers import LAYERS, Layer
+from nanolstm.exchange.pytorch import imported
+from nanolstm.language.cell import Cell
+from nanolstm.language.functions import Array
+from nanolstm.sequence import Sequence
+
+
+def from_torch(
+    module: Any, *, readout: Any = None, backend: Literal["auto", "numpy", "numba"] = "auto"
+) -> Sequence:
+    """The model that computes what a recurrent module of PyTorch computes, with a copy of its weights.
+
+    ```python title="needs torch"
+    import numpy as np
+    import torch
+    import nanolstm as nl
+
+    module = torch.nn.LSTM(3, 5, num_layers=2, batch_first=True, bidirectional=True)
+    model = nl.from_torch(module)
+    model.parameters["0.forward.forget.U"].shape           # (5, 3)
+    x = np.zeros((8, 100, 3), "float32")
+    y = model(x)                                           # (8, 100, 10), as module(torch.from_numpy(x))[0]
+    ```
+
+    Sizes, layers, directions and dtype are the module's. `torch.nn.LSTM` becomes [`LSTM`][nanolstm.cells.LSTM], or
+    [`ProjectedLSTM`][nanolstm.cells.ProjectedLSTM] where it has a `proj_size`; `torch.nn.GRU` becomes [`GRU`][nanolstm.cells.GRU], and
+    `torch.nn.RNN` [`Elman`][nanolstm.cells.Elman] or [`ElmanReLU`][nanolstm.cells.ElmanReLU]. `torch.nn.LSTMCell` and its kin make models of one cell. PyTorch has
+    two biases for every gate, which are added into the one of ours, but for the new gate of a GRU: the second, within
+    the reset, is a parameter of its own.
+
+    What is different afterwards:
+
+    - A model is batch first whatever `batch_first` says: x is (B, T, M), or (T, M) for one sequence.
+    - Last states are named and not stacked: `h_n[i]` is that of the i-th of `model.parts()`.
+    - `bias=False` becomes biases of 0, which training would move.
+    - There is no dropout between layers. A module that has some, and is in training, is refused; after `module.eval()`
+      both compute the same.
+
+    Args:
+        module: one of those above, in float32 or float64, on any device; or what
+            [`to_torch`][nanolstm.Sequence.to_torch] makes of a model with a readout.
+        readout: a `torch.nn.Linear` that the module's output goes through, to be the model's readout. One without a
+            bias becomes one whose bias is 0.
+        backend: of the model; see [`Sequence`][nanolstm.Sequence].
+
+    Raises:
+        ExchangeError: a module that no model here is equal to; the text says why, and what to hand over instead.
+        InputError: something that is no module.
+        MissingPackageError: PyTorch is not installed.
+    """
+    torch = imported("nl.from_torch")
+    from nanolstm.exchange.with_readout import WithReadout
+
+    if isinstance(module, WithReadout) and readout is None:
+        module, readout = module.rnn, module.readout
+    layer = _layer_of(module, torch)
+    dropout = getattr(module, "dropout", 0.0)
+    if dropout and module.training and module.num_layers > 1:
+        raise ExchangeError(
+            f"nl.from_torch({type(module).__name__}): it is in training, and has a dropout of {dropout} between its "
+            "layers, which no model here has. Call module.eval() first: it then draws nothing, and the model is equal"
+        )
+    alone = not hasattr(module, "num_layers")
+    cells, backward = [], []
+    for i in range(1 if alone else module.num_layers):
+        cells.append(_cell(layer, module, "" if alone else f"_l{i}"))
+        if not alone and module.bidirectional:
+            backward.append(_cell(layer, module, f"_l{i}_reverse"))
+    model = Sequence(cells, backward=backward or None, backend=backend)
+    return model if readout is None else _with_readout(model, readout, torch)
+
+
+def _layer_of(module: Any, torch: Any) -> Layer:
+    """The kind of layer that `module` is."""
+    if not isinstance(module, torch.nn.Module):
+        given = f"the class {module.__name__}" if isinstance(module, type) else repr(module)
+        raise InputError(f"nl.from_torch({given}): expected a module of PyTorch, such as torch.nn.LSTM(3, 5)")
+    for layer in LAYERS:
+        for known in _classes(layer, torch):
+            if isinstance(module, known) and layer.fits(module):
+                if type(module).forward is not known.forward:
+                    raise ExchangeError(
+                        f"nl.from_torch: {type(module).__name__} has a forward of its own, of which nothing is known "
+                        "here; write it as the step of a cell"
+                    )
+                return layer
+    classes = tuple(known for layer in LAYERS for known in _classes(layer, torch))
+    inside = [path for path, child in module.named_modules() if isinstance(child, classes)]
+    raise ExchangeError(
+        f"nl.from_torch({type(module).__name__}): expected one of torch.nn's "
+        f"{', '.join(dict.fromkeys(known.__name__ for known in classes))}"
+        + (f"; it holds {_named(inside)}: hand over that" if inside else "")
+    )
+
+
+def _classes(layer: Layer, torch: Any) -> tuple[Any, ...]:
+    """The module over time, and that of one step, in which PyTorch has no projection."""
+    over_time = getattr(torch.nn, layer.module)
+    return (over_time,) if layer.projection else (over_time, getattr(torch.nn, f"{layer.module}Cell"))
+
+
+def _named(paths: list[str]) -> str:
+    """What they are in the module that holds them: `.lstm`, `[0]`."""
+    parts = [[f"[{name}]" if name.isdigit() else f".{name}" for name in path.split(".")] for path in paths]
+    return " and ".join(f"module{''.join(names)}" for names in parts)
+
+
+def _cell(layer: Layer, module: Any, suffix: str) -> Cell:
+    """The cell of one layer in one direction; its arrays end with `suffix`."""
+    given = {name: _array(module, name + suffix) for name in layer.arrays if _has(module, name + suffix)}
+    weight = given["weight_ih"]
+    cell = layer.kind(
+        inputs=weight.shape[1], hidden=module.hidden_size, dtype=weight.dtype, **layer.fields_of(module)
+    )
+    layer.write(cell, given)
+    return cell
+
+
+def _has(module: Any, name: str) -> bool:
+    # A cell of PyTorch without biases has them as None, a layer has no such attribute.
+    return getattr(module, name, None) is not None
+
+
+def _array(module: Any, name: str) -> Array:
+    """The numbers of a weight, copied."""
+    tensor = getattr(module, name)
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if dtype not in ("float32", "float64"):
+        raise ExchangeError(
+            f"nl.from_torch({type(module).__name__}): {name} is {dtype}, and a model is float32 or float64; convert "
+            "the module first: module.float()"
+        )
+    if tensor.is_meta:
+        raise ExchangeError(
+            f"nl.from_torch({type(module).__name__}): {name} is on the device 'meta' and holds no numbers; load its "
+            "weights first"
+        )
+    array: Array = np.array(tensor.detach().cpu().numpy())
+    return array
+
+
+def _with_readout(model: Sequence, linear: Any, torch: Any) -> Sequence:
+    """`model` with the weights of `linear` on top."""
+    if not isinstance(linear, torch.nn.Linear):
+        raise InputError(f"nl.from_torch(readout={linear!r}): expected a torch.nn.Linear")
+    weight = _array(linear, "weight")
+    if weight.shape[1] != model.outputs:
+        raise ExchangeError(
+            f"nl.from_torch(readout={linear!r}): it takes {weight.shape[1]} features, and the module answers with "
+            f"{model.outputs}"
+        )
+    made = Sequence(model.cells, backward=model.backward, readout=len(weight), backend=model.backend)
+    made.parameters["readout.U"] = weight
+    made.parameters["readout.b"] = _array(linear, "bias") if _has(linear, "bias") else np.zeros(len(weight))
+    return made
