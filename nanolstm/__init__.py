@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from nanolstm.language.functions import identity as identity
     from nanolstm.language.functions import layer_norm as layer_norm
     from nanolstm.language.functions import merge as merge
+    from nanolstm.language.functions import relu as relu
     from nanolstm.language.functions import sigmoid as sigmoid
     from nanolstm.language.functions import softmax as softmax
     from nanolstm.language.functions import softplus as softplus
@@ -99,7 +100,7 @@ _MODULES = {
     "forecasting.reach": ("out_of_reach",),
     "forecasting.walk_forward": ("walk_forward",),
     "language.fields": ("State", "absent", "feed", "noise", "param", "state"),
-    "language.functions": ("Array", "identity", "layer_norm", "merge", "sigmoid", "softmax", "softplus", "split"),
+    "language.functions": ("Array", "identity", "layer_norm", "merge", "relu", "sigmoid", "softmax", "softplus", "split"),
     "language.gate": ("Gate", "blocks", "diagonal", "gate", "tied"),
     "hookspecs": ("hookimpl",),
     "language.initialisers": ("constant", "forget_bias", "glorot", "normal", "orthogonal", "uniform", "zeros"),

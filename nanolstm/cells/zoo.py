@@ -5,8 +5,29 @@ from __future__ import annotations
 from nanolstm.hookspecs import RegisterCell, hookimpl
 
 HOMES = {
-    "LSTM": "lstm",
     "ToyLSTM": "toy",
+    "Elman": "simple",
+    "ElmanReLU": "simple",
+    "IRNN": "simple",
+    "Jordan": "simple",
+    "LSTM": "lstm",
+    "LSTM1997": "lstm",
+    "PeepholeLSTM": "lstm",
+    "ProjectedLSTM": "lstm",
+    "LSTMP": "lstm",
+    "CoupledLSTM": "lstm",
+    "LayerNormLSTM": "lstm_variants",
+    "MultiplicativeLSTM": "lstm_variants",
+    "PhasedLSTM": "lstm_variants",
+    "VanillaLSTM": "odyssey",
+    "NIG": "odyssey",
+    "NFG": "odyssey",
+    "NOG": "odyssey",
+    "NIAF": "odyssey",
+    "NOAF": "odyssey",
+    "CIFG": "odyssey",
+    "NP": "odyssey",
+    "FGR": "odyssey",
 }
 """The module of `nanolstm.cells` in which each cell stands."""
 

@@ -55,6 +55,12 @@ def softplus(x: Array) -> Array:
     return y
 
 
+def relu(x: Array) -> Array:
+    """max(x, 0), element by element: a rectified unit."""
+    y: Array = np.maximum(x, 0.0)
+    return y
+
+
 @one_operation
 def softmax(x: Array) -> Array:
     """exp(x) / sum(exp(x)) over the last axis, without overflow."""
