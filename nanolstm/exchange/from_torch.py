@@ -14,9 +14,7 @@ from nanolstm.language.functions import Array
 from nanolstm.sequence import Sequence
 
 
-def from_torch(
-    module: Any, *, readout: Any = None, backend: Literal["auto", "numpy", "numba"] = "auto"
-) -> Sequence:
+def from_torch(module: Any, *, readout: Any = None, backend: Literal["auto", "numpy", "numba"] = "auto") -> Sequence:
     """The model that computes what a recurrent module of PyTorch computes, with a copy of its weights.
 
     ```python title="needs torch"
@@ -32,10 +30,11 @@ def from_torch(
     ```
 
     Sizes, layers, directions and dtype are the module's. `torch.nn.LSTM` becomes [`LSTM`][nanolstm.cells.LSTM], or
-    [`ProjectedLSTM`][nanolstm.cells.ProjectedLSTM] where it has a `proj_size`; `torch.nn.GRU` becomes [`GRU`][nanolstm.cells.GRU], and
-    `torch.nn.RNN` [`Elman`][nanolstm.cells.Elman] or [`ElmanReLU`][nanolstm.cells.ElmanReLU]. `torch.nn.LSTMCell` and its kin make models of one cell. PyTorch has
-    two biases for every gate, which are added into the one of ours, but for the new gate of a GRU: the second, within
-    the reset, is a parameter of its own.
+    [`ProjectedLSTM`][nanolstm.cells.ProjectedLSTM] where it has a `proj_size`; `torch.nn.GRU` becomes
+    [`GRU`][nanolstm.cells.GRU], and `torch.nn.RNN` [`Elman`][nanolstm.cells.Elman] or
+    [`ElmanReLU`][nanolstm.cells.ElmanReLU]. `torch.nn.LSTMCell` and its kin make models of one cell. PyTorch has two
+    biases for every gate, which are added into the one of ours, but for the new gate of a GRU: its second one, which
+    the reset gate multiplies, is a parameter of its own, `new.d`.
 
     What is different afterwards:
 
@@ -69,6 +68,9 @@ def from_torch(
             f"nl.from_torch({type(module).__name__}): it is in training, and has a dropout of {dropout} between its "
             "layers, which no model here has. Call module.eval() first: it then draws nothing, and the model is equal"
         )
+    if readout is not None and not isinstance(readout, torch.nn.Linear):
+        raise InputError(f"nl.from_torch(readout={readout!r}): expected a torch.nn.Linear")
+    _check_weights([module, *([readout] if readout is not None else [])])
     alone = not hasattr(module, "num_layers")
     cells, backward = [], []
     for i in range(1 if alone else module.num_layers):
@@ -76,7 +78,7 @@ def from_torch(
         if not alone and module.bidirectional:
             backward.append(_cell(layer, module, f"_l{i}_reverse"))
     model = Sequence(cells, backward=backward or None, backend=backend)
-    return model if readout is None else _with_readout(model, readout, torch)
+    return model if readout is None else _with_readout(model, readout)
 
 
 def _layer_of(module: Any, torch: Any) -> Layer:
@@ -114,51 +116,54 @@ def _named(paths: list[str]) -> str:
     return " and ".join(f"module{''.join(names)}" for names in parts)
 
 
+def _check_weights(modules: list[Any]) -> None:
+    """Refuse weights that a model cannot hold."""
+    names: dict[str, str] = {}
+    for module in modules:
+        for name, weight in module.named_parameters():
+            dtype = str(weight.dtype).removeprefix("torch.")
+            if dtype not in ("float32", "float64"):
+                raise ExchangeError(
+                    f"nl.from_torch: {name} is {dtype}, and a model is float32 or float64; convert it: module.float()"
+                )
+            if weight.is_meta:
+                raise ExchangeError(
+                    f"nl.from_torch: {name} is on the device 'meta' and holds no numbers; load its weights first"
+                )
+            names.setdefault(dtype, name)
+    if len(names) > 1:
+        (one, first), (other, second) = names.items()
+        raise ExchangeError(
+            f"nl.from_torch: {first} is {one} and {second} {other}, and a model has one dtype; convert them: "
+            "module.float() or module.double()"
+        )
+
+
 def _cell(layer: Layer, module: Any, suffix: str) -> Cell:
-    """The cell of one layer in one direction; its arrays end with `suffix`."""
-    given = {name: _array(module, name + suffix) for name in layer.arrays if _has(module, name + suffix)}
-    weight = given["weight_ih"]
-    cell = layer.kind(
-        inputs=weight.shape[1], hidden=module.hidden_size, dtype=weight.dtype, **layer.fields_of(module)
-    )
-    layer.write(cell, given)
+    """The cell of one layer in one direction; the names of its arrays end with `suffix`."""
+    given = {name: _numbers(module, name + suffix) for name in layer.arrays}
+    there = {name: array for name, array in given.items() if array is not None}
+    weight = there["weight_ih"]
+    cell = layer.kind(inputs=weight.shape[1], hidden=module.hidden_size, dtype=weight.dtype, **layer.fields_of(module))
+    layer.write(cell, there)
     return cell
 
 
-def _has(module: Any, name: str) -> bool:
-    # A cell of PyTorch without biases has them as None, a layer has no such attribute.
-    return getattr(module, name, None) is not None
+def _numbers(module: Any, name: str) -> Array | None:
+    """A weight, copied; None where the module has none, as a bias that was not asked for."""
+    tensor = getattr(module, name, None)
+    return None if tensor is None else np.array(tensor.detach().cpu().numpy())
 
 
-def _array(module: Any, name: str) -> Array:
-    """The numbers of a weight, copied."""
-    tensor = getattr(module, name)
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    if dtype not in ("float32", "float64"):
-        raise ExchangeError(
-            f"nl.from_torch({type(module).__name__}): {name} is {dtype}, and a model is float32 or float64; convert "
-            "the module first: module.float()"
-        )
-    if tensor.is_meta:
-        raise ExchangeError(
-            f"nl.from_torch({type(module).__name__}): {name} is on the device 'meta' and holds no numbers; load its "
-            "weights first"
-        )
-    array: Array = np.array(tensor.detach().cpu().numpy())
-    return array
-
-
-def _with_readout(model: Sequence, linear: Any, torch: Any) -> Sequence:
+def _with_readout(model: Sequence, linear: Any) -> Sequence:
     """`model` with the weights of `linear` on top."""
-    if not isinstance(linear, torch.nn.Linear):
-        raise InputError(f"nl.from_torch(readout={linear!r}): expected a torch.nn.Linear")
-    weight = _array(linear, "weight")
-    if weight.shape[1] != model.outputs:
+    if linear.in_features != model.outputs:
         raise ExchangeError(
-            f"nl.from_torch(readout={linear!r}): it takes {weight.shape[1]} features, and the module answers with "
+            f"nl.from_torch(readout={linear!r}): it takes {linear.in_features} features, and the module answers with "
             f"{model.outputs}"
         )
-    made = Sequence(model.cells, backward=model.backward, readout=len(weight), backend=model.backend)
-    made.parameters["readout.U"] = weight
-    made.parameters["readout.b"] = _array(linear, "bias") if _has(linear, "bias") else np.zeros(len(weight))
+    made = Sequence(model.cells, backward=model.backward, readout=linear.out_features, backend=model.backend)
+    bias = _numbers(linear, "bias")
+    made.parameters["readout.U"] = _numbers(linear, "weight")
+    made.parameters["readout.b"] = np.zeros(linear.out_features, model.dtype) if bias is None else bias
     return made

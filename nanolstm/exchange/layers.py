@@ -101,7 +101,7 @@ class Layer:
         values = cell.parameters
 
         def bias(key: str | None) -> Array:
-            return values[key] if key in values else np.zeros(cell.hidden, cell.dtype)
+            return values[key] if key and key in values else np.zeros(cell.hidden, cell.dtype)
 
         packed = {
             "weight_ih": [values[rows.U] for rows in self.gates],

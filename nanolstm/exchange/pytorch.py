@@ -20,6 +20,6 @@ def imported(asks: str) -> Any:
         if error.name != "torch":
             raise
         raise MissingPackageError(
-            f"{asks} needs PyTorch, which is not installed: `pip install torch`. A build for the CPU is enough, and much "
-            "smaller; PyTorch's page 'Get started' says how to choose it"
+            f"{asks} needs PyTorch, which is not installed: `pip install torch`. A build for the CPU is enough, and "
+            "much smaller; PyTorch's page 'Get started' says how to choose it"
         ) from None

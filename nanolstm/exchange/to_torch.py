@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from nanolstm.sequence import Sequence
 
 ONE_BY_ONE = "make a module of each, one after the other: nl.Sequence(cell).to_torch()"
-BY_HAND = (
-    "write its step as a torch.nn.Module, and take the weights from here: torch.from_numpy(model.parameters[name].copy())"
-)
+BY_HAND = "write its step as a torch.nn.Module; its weights are model.parameters[name], for torch.from_numpy"
 
 
 def to_torch(model: Sequence, batch_first: bool, bias: bool | None) -> Any:
