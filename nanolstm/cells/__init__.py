@@ -6,10 +6,10 @@ from nanolstm.cells.zoo import HOMES
 from nanolstm.lazy import offer
 
 if TYPE_CHECKING:
-    from nanolstm.cells.lstm import CoupledLSTM as CoupledLSTM
     from nanolstm.cells.lstm import LSTM as LSTM
     from nanolstm.cells.lstm import LSTM1997 as LSTM1997
     from nanolstm.cells.lstm import LSTMP as LSTMP
+    from nanolstm.cells.lstm import CoupledLSTM as CoupledLSTM
     from nanolstm.cells.lstm import PeepholeLSTM as PeepholeLSTM
     from nanolstm.cells.lstm import ProjectedLSTM as ProjectedLSTM
     from nanolstm.cells.lstm_variants import LayerNormLSTM as LayerNormLSTM
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from nanolstm.cells.odyssey import NOG as NOG
     from nanolstm.cells.odyssey import NP as NP
     from nanolstm.cells.odyssey import VanillaLSTM as VanillaLSTM
+    from nanolstm.cells.simple import IRNN as IRNN
     from nanolstm.cells.simple import Elman as Elman
     from nanolstm.cells.simple import ElmanReLU as ElmanReLU
-    from nanolstm.cells.simple import IRNN as IRNN
     from nanolstm.cells.simple import Jordan as Jordan
     from nanolstm.cells.toy import ToyLSTM as ToyLSTM
 

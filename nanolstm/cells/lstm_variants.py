@@ -16,8 +16,8 @@ from nanolstm.language.initialisers import RandomSource, glorot
 
 def _of_normalised(act: Callable[[Array], Array], bias: float = 0.0) -> Any:
     """A gate of two vectors of its own size, each with a gain for each unit."""
-    gains = {"gain_x": diagonal("hidden"), "gain_h": diagonal("hidden")}
-    return gate(act, U=None, W=None, init={"*": 1.0, "b": bias}, **gains)
+    gain = diagonal("hidden")
+    return gate(act, U=None, W=None, gain_x=gain, gain_h=gain, init={"*": 1.0, "b": bias})
 
 
 class LayerNormLSTM(LSTM):
@@ -149,7 +149,8 @@ class PhasedLSTM(PeepholeLSTM):
         period = np.exp(self.log_period)
         phase = np.mod(time - self.shift, period) / period
         rise = 2 * phase / self.ratio
-        k = np.where(phase < self.ratio / 2, rise, np.where(phase < self.ratio, 2 - rise, self.leak * phase))
+        opening = np.minimum(rise, 2 - rise)  # below 0 once the ratio is over
+        k = np.where(opening <= 0, self.leak * phase, opening)
         _, new_h, new_c = super().step(x, h, c)
         h, c = k * new_h + (1 - k) * h, k * new_c + (1 - k) * c
         return h, h, c
@@ -157,5 +158,5 @@ class PhasedLSTM(PeepholeLSTM):
     def initialise(self, rng: RandomSource) -> None:
         """Draw periods within their limits, and shifts within the periods."""
         log_period = rng.uniform(np.log(self.shortest), np.log(self.longest), self.hidden)
-        self.parameters["log_period"] = log_period
-        self.parameters["shift"] = rng.uniform(0.0, np.exp(log_period))
+        self.parameters["log_period"][...] = log_period
+        self.parameters["shift"][...] = rng.uniform(0.0, np.exp(log_period))

@@ -8,11 +8,7 @@ from nanolstm.language.cell import Cell
 from nanolstm.language.fields import State, state
 from nanolstm.language.functions import Array, identity, relu
 from nanolstm.language.gate import Gate, gate
-from nanolstm.language.initialisers import RandomSource, glorot, normal, orthogonal
-
-
-def _identity_matrix(_: RandomSource, shape: tuple[int, ...]) -> Array:
-    return np.eye(*shape)
+from nanolstm.language.initialisers import RandomSource, glorot, normal, orthogonal, zeros
 
 
 class Elman(Cell):
@@ -79,11 +75,11 @@ class IRNN(ElmanReLU):
     """
 
     scale: float = 1.0
-    new: Gate = gate(relu, init={"U": normal(0.001), "W": _identity_matrix})
+    new: Gate = gate(relu, init={"U": normal(0.001), "W": zeros()})
 
-    def initialise(self, rng: RandomSource) -> None:
-        """Scale the identity matrix."""
-        self.parameters["new.W"] *= self.scale
+    def initialise(self, rng: RandomSource) -> None:  # noqa: ARG002
+        """Let each unit start by keeping its own value."""
+        np.fill_diagonal(self.parameters["new.W"], self.scale)
 
 
 class Jordan(Cell):
