@@ -6,6 +6,19 @@ from nanolstm.cells.zoo import HOMES
 from nanolstm.lazy import offer
 
 if TYPE_CHECKING:
+    from nanolstm.cells.complex_diagonal import HGRN as HGRN
+    from nanolstm.cells.complex_diagonal import LRU as LRU
+    from nanolstm.cells.diagonal import QRNN as QRNN
+    from nanolstm.cells.diagonal import SRU as SRU
+    from nanolstm.cells.diagonal import IndRNN as IndRNN
+    from nanolstm.cells.diagonal import MinGRU as MinGRU
+    from nanolstm.cells.diagonal import MinLSTM as MinLSTM
+    from nanolstm.cells.diagonal import ProjectedSRU as ProjectedSRU
+    from nanolstm.cells.gru import GRU as GRU
+    from nanolstm.cells.gru import UGRNN as UGRNN
+    from nanolstm.cells.gru import GRUv3 as GRUv3
+    from nanolstm.cells.gru import LayerNormLiGRU as LayerNormLiGRU
+    from nanolstm.cells.gru import LiGRU as LiGRU
     from nanolstm.cells.lstm import LSTM as LSTM
     from nanolstm.cells.lstm import LSTM1997 as LSTM1997
     from nanolstm.cells.lstm import LSTMP as LSTMP
@@ -15,6 +28,11 @@ if TYPE_CHECKING:
     from nanolstm.cells.lstm_variants import LayerNormLSTM as LayerNormLSTM
     from nanolstm.cells.lstm_variants import MultiplicativeLSTM as MultiplicativeLSTM
     from nanolstm.cells.lstm_variants import PhasedLSTM as PhasedLSTM
+    from nanolstm.cells.minimal import JANET as JANET
+    from nanolstm.cells.minimal import MGU as MGU
+    from nanolstm.cells.minimal import MGU1 as MGU1
+    from nanolstm.cells.minimal import MGU2 as MGU2
+    from nanolstm.cells.minimal import MGU3 as MGU3
     from nanolstm.cells.odyssey import CIFG as CIFG
     from nanolstm.cells.odyssey import FGR as FGR
     from nanolstm.cells.odyssey import NFG as NFG

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -97,6 +97,11 @@ class Gate(Declared):
     size: int
     products: tuple[Product, ...]
     owner: str
+
+    if TYPE_CHECKING:  # which weights there are is said in the field
+
+        def __getattr__(self, name: str) -> Array:
+            """A weight or the bias."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__ and name not in self.__dict__.get("_held", {}):
