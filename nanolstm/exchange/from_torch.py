@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -83,22 +85,28 @@ def from_torch(module: Any, *, readout: Any = None, backend: Literal["auto", "nu
 
 def _layer_of(module: Any, torch: Any) -> Layer:
     """The kind of layer that `module` is."""
+    if isinstance(module, Mapping):
+        raise InputError(
+            f"nl.from_torch({type(module).__name__}): weights alone do not say what is computed with them; load them "
+            "into a module first, module.load_state_dict(...), and hand over that"
+        )
     if not isinstance(module, torch.nn.Module):
-        given = f"the class {module.__name__}" if isinstance(module, type) else repr(module)
+        given = f"the class {module.__name__}" if isinstance(module, type) else reprlib.repr(module)
         raise InputError(f"nl.from_torch({given}): expected a module of PyTorch, such as torch.nn.LSTM(3, 5)")
+    name = f"{type(module).__module__}.{type(module).__qualname__}"
     for layer in LAYERS:
         for known in _classes(layer, torch):
             if isinstance(module, known) and layer.fits(module):
                 if type(module).forward is not known.forward:
                     raise ExchangeError(
-                        f"nl.from_torch: {type(module).__name__} has a forward of its own, of which nothing is known "
+                        f"nl.from_torch: {name} has a forward of its own, of which nothing is known "
                         "here; write it as the step of a cell"
                     )
                 return layer
     classes = tuple(known for layer in LAYERS for known in _classes(layer, torch))
     inside = [path for path, child in module.named_modules() if isinstance(child, classes)]
     raise ExchangeError(
-        f"nl.from_torch({type(module).__name__}): expected one of torch.nn's "
+        f"nl.from_torch({name}): expected one of torch.nn's "
         f"{', '.join(dict.fromkeys(known.__name__ for known in classes))}"
         + (f"; it holds {_named(inside)}: hand over that" if inside else "")
     )

@@ -101,6 +101,14 @@ def test_a_model_computes_what_its_module_does(kind, options, dtype):
     assert_same(model, module)
 
 
+@pytest.mark.slow
+@every_dtype
+@every_kind
+def test_a_model_computes_it_in_kernels_too(kind, dtype):
+    module = made(kind, dtype, num_layers=2, bidirectional=True, batch_first=True)
+    assert_same(nl.from_torch(module, backend="numba"), module)
+
+
 @every_dtype
 @every_option
 @every_kind
@@ -298,6 +306,10 @@ class Net(nn.Module):
 REFUSED = {
     "no recurrent module": (lambda: nn.Linear(3, 5), "RNN, RNNCell, LSTM, LSTMCell, GRU, GRUCell$"),
     "one that holds some": (Net, r"it holds module\.body\[1\] and module\.lstm: hand over that"),
+    "a namesake": (
+        lambda: nn.quantizable.LSTM(3, 5),
+        r"quantizable\.modules\.rnn\.LSTM\): expected one of torch\.nn's",
+    ),
     "a forward of its own": (lambda: Shouting(3, 5), "Shouting has a forward of its own"),
     "half precision": (lambda: nn.LSTM(3, 5).half(), r"weight_ih_l0 is float16.*module\.float\(\)"),
     "bfloat16": (lambda: nn.GRUCell(3, 5, dtype=torch.bfloat16), r"weight_ih is bfloat16"),
@@ -316,6 +328,11 @@ def test_mixed_precision_is_refused():
     module.weight_hh_l0 = nn.Parameter(module.weight_hh_l0.double())
     with pytest.raises(ExchangeError, match=r"weight_ih_l0 is float32 and weight_hh_l0 float64.*module\.float\(\)"):
         nl.from_torch(module)
+
+
+def test_weights_alone_are_refused():
+    with pytest.raises(InputError, match=r"load them into a module first, module\.load_state_dict"):
+        nl.from_torch(nn.LSTM(3, 5).state_dict())
 
 
 @pytest.mark.parametrize("given", [nn.LSTM, "LSTM", None, 3, np.zeros(3)], ids=["class", "text", "None", "3", "array"])
