@@ -293,7 +293,7 @@ class Sequence(Derivable):
             start(self, batch, {"parameters"} if derive else set(), derive=derive)
 
     def to_torch(self, *, batch_first: bool = True, bias: bool | None = None) -> Any:
-        """A module of PyTorch that computes what this model does, with a copy of its parameters.
+        """A module of PyTorch that computes what this model does, with a copy of its parameters, in its dtype.
 
         ```python title="needs torch"
         import torch
@@ -307,9 +307,9 @@ class Sequence(Derivable):
         A model of [`LSTM`][nanolstm.cells.LSTM] or [`ProjectedLSTM`][nanolstm.cells.ProjectedLSTM] becomes a
         `torch.nn.LSTM`, one of [`GRU`][nanolstm.cells.GRU] a `torch.nn.GRU`, one of [`Elman`][nanolstm.cells.Elman] or
         [`ElmanReLU`][nanolstm.cells.ElmanReLU] a `torch.nn.RNN`; so do subclasses of these that differ in nothing but
-        first values. Where PyTorch has two biases and the cell one, it is all in
-        `bias_ih`, and `bias_hh` is 0. A model with a readout becomes a module whose parts are called `rnn` and
-        `readout`, and which is called as `rnn` is and answers as that does, y being the readout's.
+        first values, or in having no biases. Where PyTorch has two biases and the cell one, it is all in `bias_ih`, and
+        `bias_hh` is 0. A model with a readout becomes a module whose parts are called `rnn` and `readout`, and which is
+        called as `rnn` is and answers as that does, y being the readout's.
 
         Args:
             batch_first: of the module; True is the layout of nanolstm.

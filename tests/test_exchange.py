@@ -71,6 +71,10 @@ class Early(LSTM):
     c: State = state(start=1.0)
 
 
+class Uneven(GRU):
+    h: State = state(start=np.arange(4.0))
+
+
 REFUSED = {
     "another cell": (
         lambda: made(nl.cells.ToyLSTM),
@@ -80,14 +84,15 @@ REFUSED = {
         lambda: [made(), made(nl.cells.ToyLSTM, inputs=4)],
         r"no module for the cell ToyLSTM \(at '1\.'\)",
     ),
-    "a step of its own": (lambda: made(Late), r"Late is LSTM with a step of its own, and so not what torch\.nn\.LSTM"),
-    "a gate of its own": (lambda: made(Steep), "Steep is LSTM with a gate 'forget' of its own"),
-    "a frozen gate": (lambda: made(Held), "Held is LSTM with a gate 'new' of its own"),
-    "states of its own": (lambda: made(Early), "Early is LSTM with states of its own"),
-    "the peepholes of LSTMP": (lambda: made(nl.cells.LSTMP), "LSTMP is ProjectedLSTM with a step of its own"),
+    "a step of its own": (lambda: made(Late), r"Late differs from LSTM in its step, and so from torch\.nn\.LSTM"),
+    "a gate of its own": (lambda: made(Steep), "Steep differs from LSTM in its gate 'forget'"),
+    "a frozen gate": (lambda: made(Held), "Held differs from LSTM in its gate 'new'"),
+    "states of its own": (lambda: made(Early), "Early differs from LSTM in its states"),
+    "states of different starts": (lambda: made(Uneven), "Uneven differs from GRU in its states"),
+    "the peepholes of LSTMP": (lambda: made(nl.cells.LSTMP), "LSTMP differs from ProjectedLSTM in its step"),
     "two kinds": (
         lambda: [made(), made(GRU, inputs=4)],
-        r"the cells '0\.' and '1\.' are a LSTM and a GRU.*nl\.Sequence\(cell\)\.to_torch\(\)",
+        r"the cells '0\.' and '1\.' are of two kinds, LSTM and GRU.*nl\.Sequence\(cell\)\.to_torch\(\)",
     ),
     "two sizes": (
         lambda: [made(), made(inputs=4, hidden=5)],
@@ -95,7 +100,7 @@ REFUSED = {
     ),
     "two activations": (
         lambda: [made(nl.cells.Elman), made(nl.cells.ElmanReLU, inputs=4)],
-        "are a Elman and a ElmanReLU",
+        "are of two kinds, Elman and ElmanReLU",
     ),
     "two projections": (
         lambda: [made(nl.cells.ProjectedLSTM, outputs=2), made(nl.cells.ProjectedLSTM, inputs=2, outputs=3)],

@@ -95,8 +95,8 @@ def _layer_of_all(cells: Mapping[str, Cell]) -> Layer:
         here = _layer_of(cell, name)
         if here is not layer:
             raise ExchangeError(
-                f"to_torch: the cells {prefix!r} and {name!r} are a {layer.cell} and a {here.cell}, and a module of "
-                f"PyTorch holds one kind; {ONE_BY_ONE}"
+                f"to_torch: the cells {prefix!r} and {name!r} are of two kinds, {layer.cell} and {here.cell}, and a "
+                f"module of PyTorch holds one; {ONE_BY_ONE}"
             )
         for what, value in {"hidden": cell.hidden, **layer.arguments_of(cell)}.items():
             if value != sizes[what]:
@@ -119,8 +119,8 @@ def _layer_of(cell: Cell, prefix: str) -> Layer:
     if "" in differs:
         return known[differs.index("")]
     raise ExchangeError(
-        f"to_torch: {name} is {known[0].cell} with {differs[0]} of its own, and so not what torch.nn.{known[0].module} "
-        f"computes; {BY_HAND}"
+        f"to_torch: {name} differs from {known[0].cell} in its {differs[0]}, and so from torch.nn.{known[0].module}; "
+        f"{BY_HAND}"
     )
 
 
@@ -132,16 +132,19 @@ def _difference(cell: Cell, kind: type[Cell]) -> str:
     if type(cell) is kind:
         return ""
     if type(cell).step is not kind.step:
-        return "a step"
+        return "step"
     settings = {name: getattr(cell, name) for name in settings_of(kind) if name != "rng"}
     own, its = cell.anatomy, kind(**settings).anatomy
-    if own.states != its.states:
+    if any(
+        own.states[name].shape != state.shape or not np.array_equal(own.states[name].start, state.start)
+        for name, state in its.states.items()
+    ):
         return "states"
     for name, gate in its.gates.items():
         if _form(own.gates[name]) != _form(gate) or any(
             part.frozen or part.project for key, part in own.parameters.items() if key.startswith(f"{name}.")
         ):
-            return f"a gate {name!r}"
+            return f"gate {name!r}"
     return ""
 
 
