@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import numpy as np
 
 from nanolstm.cells.lstm import LSTM, PeepholeLSTM
+from nanolstm.errors import CellError
 from nanolstm.language.fields import feed, param
 from nanolstm.language.functions import Array, identity, layer_norm, sigmoid, split
 from nanolstm.language.gate import Gate, diagonal, gate
@@ -96,6 +98,14 @@ class MultiplicativeLSTM(LSTM):
         return super().step(x, m, c)
 
 
+def _from_the_shortest(cell: Any, _: Any, longest: float) -> None:
+    if not 0 < cell.shortest <= longest < np.inf:
+        raise CellError(
+            f"{type(cell).__name__}(shortest={cell.shortest!r}, longest={longest!r}): expected two periods above 0 in "
+            "the unit of `time`, the shortest first"
+        )
+
+
 class PhasedLSTM(PeepholeLSTM):
     """The phased LSTM of Neil, Pfeiffer and Liu (2016): each unit has a clock, and changes only while it is open.
 
@@ -128,6 +138,9 @@ class PhasedLSTM(PeepholeLSTM):
         shortest: the shortest period at the start, in the unit of `time`.
         longest: the longest one.
 
+    Raises:
+        CellError: periods that are not above 0, or the longest before the shortest.
+
     Returns:
         h (..., K); its states are `h` and `c`, each (..., K). It must be given the feed `time`, (T,) or (B, T).
 
@@ -138,7 +151,7 @@ class PhasedLSTM(PeepholeLSTM):
 
     leak: float = 0.001
     shortest: float = 1.0
-    longest: float = 1000.0
+    longest: float = attrs.field(default=1000.0, validator=_from_the_shortest)
     time: Array = feed()
     log_period: Array = param("hidden", 0.0)
     shift: Array = param("hidden", 0.0)

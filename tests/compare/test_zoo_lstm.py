@@ -158,3 +158,29 @@ def test_a_variant_is_that_of_torchrecurrent(name, their_name, weights):
         h, c = theirs(torch.tensor(x[:, t]), (h, c))
         agree(y[:, t], h, f"output at {t}")
     agree(last["c"], c, "c")
+
+
+def test_the_sums_of_a_layer_norm_lstm_are_normalised_as_pytorch_normalises_all_gates_together():
+    cell = made("LayerNormLSTM")
+    gates = ("input", "forget", "output", "new")
+    p = {key: torch.tensor(value, requires_grad=True) for key, value in cell.parameters.items()}
+    x, initial = drawn(cell)
+    y, last = nl.Sequence(cell)(x, initial=initial, return_state=True)
+    h, c = torch.tensor(initial["h"]), torch.tensor(initial["c"])
+    gain_x, gain_h, b = (torch.cat([p[f"{name}.{part}"] for name in gates]) for part in ("gain_x", "gain_h", "b"))
+    norm = torch.nn.functional.layer_norm
+    outputs = []
+    for t in range(T):
+        by_x = norm(torch.tensor(x[:, t]) @ p["from_x.U"].T, (4 * K,), gain_x, b)
+        i, f, o, g = (by_x + norm(h @ p["from_h.W"].T, (4 * K,), gain_h)).chunk(4, dim=1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(norm(c, (K,), p["gain"], p["shift"]))
+        outputs.append(h)
+    theirs = torch.stack(outputs, dim=1)
+    agree(y, theirs, "output")
+    agree(last["c"], c, "c")
+
+    _, grads = nl.Sequence(cell).value_and_grad(x, np.zeros_like(y), loss="mse", initial=initial)
+    (theirs**2).mean().backward()
+    for key, value in p.items():
+        agree(grads[key], value.grad, key)

@@ -5,6 +5,7 @@ import pytest
 
 import nanolstm as nl
 from nanolstm import cells
+from nanolstm.errors import CellError
 
 
 def s(a):
@@ -205,3 +206,9 @@ def test_the_clocks_start_within_their_limits_and_are_kept_within_them():
     cell.parameters["ratio"][:2] = -0.5, 1.5
     cell.project()
     assert cell.parameters["ratio"][:3].tolist() == [0.001, 1.0, 0.05]
+
+
+@pytest.mark.parametrize(("shortest", "longest"), [(0.0, 10.0), (-1.0, 10.0), (20.0, 10.0), (1.0, np.inf)])
+def test_periods_that_cannot_be_are_refused(shortest, longest):
+    with pytest.raises(CellError, match=r"expected two periods above 0 in the unit of `time`, the shortest first"):
+        cells.PhasedLSTM(inputs=1, hidden=2, shortest=shortest, longest=longest)
