@@ -131,10 +131,11 @@ class JANET(Cell):
         n = tanh(U_n x + W_n h + b_n)                              (K)
         h = sigmoid(s) * h + (1 - sigmoid(s - beta)) * n           (K)
 
-    With beta above 0 more of the new is let in than is forgotten of the old. b_f starts as chrono initialisation has
-    it (Tallec and Ollivier 2018): the logarithms of numbers drawn uniformly from 1 to t_max - 1, so that units forget
-    at all time scales up to t_max. Weights start as those of the GRU, b_n at 0. The paper has h and c, which are equal.
-    Its implementation has the order new, forget; torchrecurrent, which trains beta, has forget, new.
+    s is the gate "forget", whose activation stands in the step. With beta above 0 more of the new is let in than is
+    forgotten of the old. b_f starts as chrono initialisation has it (Tallec and Ollivier 2018): the logarithms of
+    numbers drawn uniformly from 1 to t_max - 1, so that units forget at all time scales up to t_max. Weights start as
+    those of the GRU, b_n at 0. The paper has h and c, which are equal. Its implementation has the order new, forget;
+    torchrecurrent, which trains beta, has forget, new.
 
     Args:
         beta: by how much less the input is held back; 1 in the paper.
@@ -163,5 +164,6 @@ class JANET(Cell):
     def step(self, x: Array, h: Array) -> tuple[Array, Array]:
         """One time step: (x (..., M), h (..., K)) to (h, h)."""
         s = self.forget(x, h)
-        h = sigmoid(s) * h + (1 - sigmoid(s - self.beta)) * self.new(x, h)
+        f = sigmoid(s)
+        h = f * h + (1 - sigmoid(s - self.beta)) * self.new(x, h)
         return h, h
