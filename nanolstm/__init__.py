@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nanolstm.data.windows import WindowData as WindowData
     from nanolstm.data.windows import Windows as Windows
     from nanolstm.errors import NanolstmError as NanolstmError
+    from nanolstm.exchange.from_torch import from_torch as from_torch
     from nanolstm.forecasting.backtest import Backtest as Backtest
     from nanolstm.forecasting.comparison import diebold_mariano as diebold_mariano
     from nanolstm.forecasting.forecast import forecast as forecast
@@ -94,6 +95,7 @@ _MODULES = {
     "data.windows": ("WindowData", "Windows"),
     "errors": ("NanolstmError", "errors"),
     "estimators": ("estimators",),
+    "exchange.from_torch": ("from_torch",),
     "forecasting.backtest": ("Backtest",),
     "forecasting.comparison": ("diebold_mariano",),
     "forecasting.forecast": ("forecast",),
