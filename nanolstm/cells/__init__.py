@@ -1,4 +1,4 @@
-"""The zoo: each cell under the name of its paper, one family a file."""
+"""The zoo: each cell under the name of its paper, one family a file; `catalogue()` lists all that are registered."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,8 @@ from nanolstm.cells.zoo import HOMES
 from nanolstm.lazy import offer
 
 if TYPE_CHECKING:
+    from nanolstm.cells.listing import catalogue as catalogue
     from nanolstm.cells.lstm import LSTM as LSTM
     from nanolstm.cells.toy import ToyLSTM as ToyLSTM
 
-__getattr__, __dir__ = offer(__name__, HOMES)
+__getattr__, __dir__ = offer(__name__, {**HOMES, "catalogue": "listing"})
