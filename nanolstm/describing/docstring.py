@@ -72,7 +72,7 @@ def first_line(kind: type) -> str:
 
 
 def for_a_screen(text: str, width: int) -> str:
-    """A docstring as text of `width` columns: prose is filled anew, equations keep their lines, links lose their ends."""
+    """A docstring as text of `width` columns: prose is filled anew, equations keep their lines, links their text."""
     text = re.sub(r"\[(`[^`\]]+`)\]\[[^\]]*\]", r"\1", text)
     return "\n\n".join("\n".join(_laid_out(block.splitlines(), width)) for block in _blocks(text))
 

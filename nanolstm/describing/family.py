@@ -14,8 +14,10 @@ from nanolstm.language.cell import Cell
 from nanolstm.language.declaration import fields_of
 
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
-_MANY = DEGREE + 1
-_VALUES = ((1, 2, 3, 4), (2, 3, 4, 5))
+_MANY = DEGREE + 3
+"""Sizes along an axis: four would have a polynomial of degree 3 whatever the values, and the others disprove it."""
+
+_VALUES = ((1, 2, 3, 4, 6), (2, 3, 4, 6, 12))
 """What a field is set to whose letter is to stand in a formula."""
 
 
@@ -122,18 +124,24 @@ def _made(
 ) -> Family | Exception:
     """Cells at some sizes of a lattice: as many as determine a formula, and some to prove it on."""
     cells, sizes = [], []
-    for places in itertools.product(*(range(len(axis)) for axis in axes.values())):
-        if sum(places) <= DEGREE or min(places) >= DEGREE - 1:
-            size = {name: axis[place] for (name, axis), place in zip(axes.items(), places, strict=True)}
-            more = {name: value for name, value in size.items() if name not in ("K", "M")}
-            try:
-                with np.errstate(all="ignore"):
-                    cell = kind(inputs=size.get("M", size["K"]), hidden=size["K"], rng=0, **{**fields, **more})
-            except Exception as error:  # noqa: BLE001  (a step that does not like the size may raise anything)
-                return error
-            cells.append(cell)
-            sizes.append({"K": cell.hidden, "M": cell.inputs, **more})
+    for places in _places([len(axis) for axis in axes.values()]):
+        size = {name: axis[place] for (name, axis), place in zip(axes.items(), places, strict=True)}
+        more = {name: value for name, value in size.items() if name not in ("K", "M")}
+        try:
+            with np.errstate(all="ignore"):
+                cell = kind(inputs=size.get("M", size["K"]), hidden=size["K"], rng=0, **{**fields, **more})
+        except Exception as error:  # noqa: BLE001  (a step that does not like the size may raise anything)
+            return error
+        cells.append(cell)
+        sizes.append({"K": cell.hidden, "M": cell.inputs, **more})
     return Family(tuple(cells), tuple(sizes), special)
+
+
+def _places(lengths: Sequence[int]) -> list[tuple[int, ...]]:
+    """Where on its axes a lattice is looked at: near a corner, which determines a polynomial, and on the diagonal."""
+    corner = [p for p in itertools.product(*map(range, lengths)) if sum(p) <= DEGREE]
+    diagonal = [tuple(min(place, length - 1) for length in lengths) for place in range(max(lengths))]
+    return list(dict.fromkeys([*corner, *diagonal]))
 
 
 def _lattices(
@@ -146,7 +154,7 @@ def _lattices(
     special += [f"K = {hidden}"] if hidden else []
     special += [f"M = {inputs}"] if inputs else []
     # With M not so regular, what takes multiples for K alone is found first.
-    yield {"K": ks, "M": ms if inputs else (2, 3, 5, 7)}, tuple(special)
+    yield {"K": ks, "M": ms if inputs else (2, 3, 5, 7, 8, 9)}, tuple(special)
     if step > 1 and not inputs:
         yield {"K": ks, "M": ms}, (*special, f"M a multiple of {step}")
     if not inputs and not hidden:
