@@ -81,7 +81,7 @@ def module_of(name: str) -> str:
             f"{_other(suggested) if hasattr(builtins, suggested) else suggested or 'MyCell'}"
         )
     _refuse_long(name)
-    module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})", "_", name).lower()
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or _is_installed(module):
         raise InputError(
             f"{name!r} would be written to {module}.py, which Python could not import or would take for another "

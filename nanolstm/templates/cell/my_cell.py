@@ -28,7 +28,7 @@ class MyCell(Cell):
     #   gate(sigmoid, W=None)                 without W, called self.name(x)
     #   gate(sigmoid, P=diagonal("c"))        a peephole, called self.name(x, h, c)
     #   gate(np.tanh, init=orthogonal(0.9))   other first values
-    #   leak: float = 0.5                     a setting, MyCell(..., leak=0.1)
+    #   leak: float = 0.5                     a setting, given by keyword
     #   rate: Array = param("hidden", 0.0)    a parameter, read as self.rate
     update: Gate = gate(sigmoid)
     new: Gate = gate(np.tanh)

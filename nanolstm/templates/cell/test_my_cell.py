@@ -1,4 +1,4 @@
-"""What MyCell promises, to be run in this folder: python -m pytest."""
+"""What MyCell promises; in this folder: python -m pytest."""
 
 import nanolstm as nl
 import numpy as np
@@ -30,5 +30,6 @@ def test_it_computes_its_equations():
         g = np.tanh(p["new.U"] @ x_t + p["new.W"] @ h + p["new.b"])
         h = (1 - z) * h + z * g
         expected.append(h)
-    model = nl.Sequence(cell, backend="numpy")  # at once; else a kernel is compiled first
+    # NumPy runs at once; without backend= a kernel is compiled first.
+    model = nl.Sequence(cell, backend="numpy")
     np.testing.assert_allclose(model(x), expected, rtol=0, atol=1e-10)

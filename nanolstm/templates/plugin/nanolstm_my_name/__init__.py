@@ -1,4 +1,4 @@
-"""The hooks of the plugin my_name: what it registers, and under which names.
+"""What the plugin my_name registers, and under which names.
 
 nanolstm imports this module when it first looks for plugins, so whatever takes long to
 import is imported where it is used.
@@ -9,7 +9,7 @@ from nanolstm import hookimpl
 
 @hookimpl
 def nanolstm_register_sources(register):
-    """`--source my_name`, `nl.load_data("my_name", ...)`."""
+    """`--source my_name`, and `nl.load_data` in Python."""
     from nanolstm_my_name.source import load
 
     register("my_name", load)
@@ -17,7 +17,7 @@ def nanolstm_register_sources(register):
 
 @hookimpl
 def nanolstm_register_losses(register):
-    """`--loss my_name_loss`, `nl.loss("my_name_loss")`."""
+    """`--loss my_name_loss`, and `nl.loss` in Python."""
     from nanolstm_my_name.loss import loss
 
     register("my_name_loss", loss)
@@ -25,5 +25,5 @@ def nanolstm_register_losses(register):
 
 @hookimpl
 def nanolstm_register_cells(register):
-    """`--cell MyNameCell`; its module is imported when it is first used."""
-    register("MyNameCell", "nanolstm_my_name.cell:MyNameCell")
+    """`--cell MyNameCell`; a cell is imported when it is first used."""
+    register("MyNameCell", f"{__name__}.cell:MyNameCell")

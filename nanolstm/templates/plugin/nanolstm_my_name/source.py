@@ -37,8 +37,12 @@ def load(request):
     frame = pd.DataFrame({"level": height * np.sin(angle)}, index=days)
 
     # The window: `start` is in it, `end` is not, and either may be None.
-    start, end = request.start or days[0], request.end or days[-1] + pd.Timedelta("1d")
-    frame = frame[(days >= pd.Timestamp(start)) & (days < pd.Timestamp(end))]
-    if frame.empty:
-        raise NoDataError(f"nothing from {start} until before {end}")
-    return frame
+    inside = np.full(len(days), True)
+    if request.start:
+        inside &= days >= pd.Timestamp(request.start)
+    if request.end:
+        inside &= days < pd.Timestamp(request.end)
+    if not inside.any():
+        first, last = days[0].date(), days[-1].date()
+        raise NoDataError(f"there are levels from {first} to {last}")
+    return frame[inside]
