@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from nanolstm.describing.portrait import Portrait
 
 
+_WIDE = 120
+"""Columns from which on the titles of papers are shown beside their authors."""
+
+
 def cells(
     cell: Annotated[
         str | None, typer.Argument(help="One in full: a cell, module:Class, or file.py:Class; fields in brackets.")
@@ -38,6 +42,8 @@ def cells(
 
 
 def _print_catalogue(*, as_json: bool) -> None:
+    from rich.console import Console
+
     from nanolstm.describing.card import cards
 
     found = cards()
@@ -46,9 +52,10 @@ def _print_catalogue(*, as_json: bool) -> None:
         return
     # Who registered a cell is worth a column where there is more than one.
     several = len({card.plugin for card in found}) > 1
+    wide = Console().width >= _WIDE
     rows = []
     for card in found:
-        what = card.wrong or str(card.paper) or card.about
+        what = card.wrong or (str(card.paper) if wide else card.paper.authors) or card.paper.reference or card.about
         year = str(card.paper.year or "")
         names = (card.name, card.plugin) if several else (card.name,)
         rows.append((*names, what, year, writable(card.count()), ", ".join(card.states)))

@@ -76,10 +76,17 @@ def family_of(
     for letters in [free, *([name] for name in free)] if len(plain.cells) > 1 and free else []:
         family = _with_letters(kind, fields, inputs, hidden, letters)
         if family is not None:
-            rest = [f"{name} = {value}{' unless set' * (name in letters)}" for name, value in counting.items()]
-            return attrs.evolve(family, holds_where=(*family.holds_where, *rest))
-    known = (f"{name} = {value}" for name, value in counting.items())
-    return attrs.evolve(plain, holds_where=(*plain.holds_where, *known))
+            break
+    else:
+        family, letters = plain, []
+    known = [f"{name} = {_value(plain, name)}{' unless set' * (name in letters)}" for name in counting]
+    return attrs.evolve(family, holds_where=(*family.holds_where, *known))
+
+
+def _value(family: Family, name: str) -> Any:
+    """The value of a field, which may be a formula: a class may set what it is not given by its sizes."""
+    value = getattr(family.smallest, name)
+    return (_is_whole(value) and family.formula(lambda cell: getattr(cell, name))) or value
 
 
 def _of_fixed_fields(kind: type[Cell], fields: Mapping[str, Any], inputs: int | None, hidden: int | None) -> Family:

@@ -125,7 +125,7 @@ def test_the_listing_fits_the_screen_and_says_what_the_catalogue_says(theirs, na
         name = row[0] or name
         whole[name] = [" ".join(filter(None, pair)) for pair in zip(whole.get(name, [""] * 6), row, strict=True)]
     assert whole["Kept"] == [
-        *("Kept", "theirs", "Keeper and Holder: To keep", "2031"),
+        *("Kept", "theirs", "Keeper and Holder" + ": To keep" * (columns == 120), "2031"),
         "K²/heads + KM + K; frozen: KM (K a multiple of heads, heads = 2 unless set)",
         "h, m",
     ]

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,6 +59,22 @@ class Projected(Cell):
         return h, h
 
 
+class AsWide(Cell):
+    """As wide as it is tall unless told otherwise."""
+
+    width: int = attrs.field()
+    down: Gate = gate(np.tanh, size="width", U=None, bias=False)
+    up: Gate = gate(np.tanh, U="width", W=None)
+
+    @width.default
+    def _hidden(self):
+        return self.hidden
+
+    def step(self, x, h):
+        h = self.up(self.down(h))
+        return h, h
+
+
 class Switched(Leaky):
     wide: bool = False
     extra: Array = param("width", 0.0)
@@ -93,6 +110,7 @@ class Binary(Leaky):
         (Heads, "K²/heads + KM + K", "0", ("K a multiple of heads", "heads = 2 unless set")),
         (Fours, "K²/4 + KM + K", "0", ("K a multiple of 4",)),
         (Projected, "2K·projection + K", "0", ("projection = 3 unless set",)),
+        (AsWide, "2K·width + K", "0", ("width = K unless set",)),
         (Switched, "K² + KM + K + 1", "0", ("wide = False",)),
         (Halved, "K² + KM + K", "KM/2", ("K a multiple of 2",)),
         (Binary, "12", "0", ("K = 2, M = 2",)),
