@@ -69,7 +69,7 @@ def _print_portrait(shown: Portrait) -> None:
 
     from nanolstm.describing.docstring import for_a_screen
 
-    fields = ", ".join(f"{name}={value!r}" for name, value in shown.fields.items())
+    fields = ", ".join(f"{name}={value}" for name, value in shown.fields.items())
     typer.echo(f"{shown.name}({', '.join(part for part in ('inputs=M, hidden=K', fields) if part)}), {shown.module}\n")
     if shown.docstring:
         typer.echo(writable(for_a_screen(shown.docstring, Console().width)) + "\n")

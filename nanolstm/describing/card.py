@@ -46,11 +46,11 @@ class Card:
         return facts | {"paper": paper.pop("title"), **paper}
 
     def count(self) -> str:
-        """The formulas of its parameters and what they take for granted, as one text."""
+        """The formulas of its parameters and what they take for granted, on two lines."""
         text = self.parameters
         if self.frozen not in ("", "0"):
             text += f"; frozen: {self.frozen}"
-        return text + (f" ({self.where})" if self.where else "")
+        return text + (f"\n({self.where})" if self.where else "")
 
 
 def cards() -> list[Card]:

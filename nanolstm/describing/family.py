@@ -11,8 +11,9 @@ import numpy as np
 
 from nanolstm.describing.formula import DEGREE, Formula, fitted
 from nanolstm.language.cell import Cell
-from nanolstm.language.declaration import fields_of
+from nanolstm.language.declaration import settings_of
 
+_SIZES = ("inputs", "hidden", "dtype", "rng")
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 _MANY = DEGREE + 3
 """Sizes along an axis: four would have a polynomial of degree 3 whatever the values, and the others disprove it."""
@@ -29,11 +30,13 @@ class Family:
         cells: the cells.
         sizes: of each its hidden size K, its inputs M, and the fields that are letters of its formulas.
         holds_where: what a formula takes for granted: ("M = K",), ("K a multiple of 4",), ("outputs = 1",).
+        fields: what the class sets its fields to where they are not given; a formula where that follows its sizes.
     """
 
     cells: tuple[Cell, ...]
     sizes: tuple[Mapping[str, int], ...]
     holds_where: tuple[str, ...]
+    fields: Mapping[str, Any] = attrs.field(factory=dict)
 
     @property
     def smallest(self) -> Cell:
@@ -79,8 +82,9 @@ def family_of(
             break
     else:
         family, letters = plain, []
-    known = [f"{name} = {_value(plain, name)}{' unless set' * (name in letters)}" for name in counting]
-    return attrs.evolve(family, holds_where=(*family.holds_where, *known))
+    values = {name: _value(plain, name) for name in settings_of(kind) if name not in _SIZES}
+    known = [f"{name} = {values[name]}{' unless set' * (name in letters)}" for name in counting]
+    return attrs.evolve(family, holds_where=(*family.holds_where, *known), fields=values)
 
 
 def _value(family: Family, name: str) -> Any:
@@ -174,12 +178,11 @@ def _fields_that_count(family: Family, kind: type[Cell], given: Mapping[str, Any
     A field is tried at other values of its kind; one that takes none of them is taken not to count.
     """
     found = {}
-    for field in fields_of(kind):
-        if field.init and field.name not in ("inputs", "hidden", "dtype", "rng"):
-            value = getattr(family.smallest, field.name)
-            cells = (family.cells[0], family.cells[-1])
-            if any(_differs(cell, given, field.name, other) for cell in cells for other in _others(value, cell)):
-                found[field.name] = value
+    for name in [name for name in settings_of(kind) if name not in _SIZES]:
+        value = getattr(family.smallest, name)
+        cells = (family.cells[0], family.cells[-1])
+        if any(_differs(cell, given, name, other) for cell in cells for other in _others(value, cell)):
+            found[name] = value
     return found
 
 

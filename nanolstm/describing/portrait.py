@@ -13,12 +13,12 @@ import attrs
 
 from nanolstm.describing.docstring import own_docstring
 from nanolstm.describing.family import Family, family_of, frozen, trained
+from nanolstm.describing.formula import Formula
 from nanolstm.describing.initial import initial_value
 from nanolstm.errors import NanolstmError
 from nanolstm.graph.node import laid_out
 from nanolstm.language.anatomy import Anatomy
 from nanolstm.language.cell import Cell
-from nanolstm.language.declaration import settings_of
 from nanolstm.traced import trace
 
 
@@ -64,7 +64,7 @@ class Portrait:
 
     name: str
     module: str
-    fields: Mapping[str, Any]
+    fields: Mapping[str, str]
     docstring: str
     source: str
     arguments: tuple[Argument, ...]
@@ -77,7 +77,7 @@ class Portrait:
 
     def facts(self) -> dict[str, Any]:
         """All of it as plain values."""
-        facts = attrs.asdict(self) | {"fields": {name: repr(value) for name, value in self.fields.items()}}
+        facts = attrs.asdict(self)
         return facts | {key: list(facts[key]) for key in ("arguments", "parameters")}
 
 
@@ -88,11 +88,10 @@ def portrait(kind: type[Cell], fields: Mapping[str, Any], inputs: int | None, hi
         NanolstmError: the class cannot be made at any size; the text says why.
     """
     family = family_of(kind, fields, inputs, hidden)
-    cell = family.smallest
     return Portrait(
         name=kind.__name__,
         module=kind.__module__,
-        fields={name: getattr(cell, name) for name in settings_of(kind) if name not in _SIZES},
+        fields={name: str(v) if isinstance(v, Formula) else repr(v) for name, v in family.fields.items()},
         docstring=own_docstring(kind),
         source=source_of(kind),
         arguments=tuple(_arguments(family)),
@@ -103,9 +102,6 @@ def portrait(kind: type[Cell], fields: Mapping[str, Any], inputs: int | None, hi
         where=", ".join(family.holds_where),
         graph=_graph(family),
     )
-
-
-_SIZES = ("inputs", "hidden", "dtype", "rng")
 
 
 def source_of(kind: type[Cell]) -> str:

@@ -140,6 +140,7 @@ def test_the_listing_fits_the_screen_and_says_what_the_catalogue_says(theirs, na
 
 def test_a_portrait_has_the_shapes_and_first_values_of_every_parameter():
     shown = portrait(Kept, {}, None, None)
+    assert shown.fields == {"heads": "2"}
     assert [(p.name, p.shape, p.count, p.initial, p.frozen) for p in shown.parameters] == [
         ("new.U", "(K, M)", "KM", "orthogonal(gain=0.9)", False),
         ("new.W", "(heads, K/heads, K/heads)", "K²/heads", "orthogonal(gain=0.9)", False),
