@@ -22,7 +22,7 @@ from nanolstm.errors import (
 from nanolstm.store.atomic import replacing
 from nanolstm.store.trial import same, tried
 from nanolstm.store.values import decoded, encoded, parsed
-from nanolstm.sweeping.member import SETTINGS, Member, Row
+from nanolstm.sweeping.member import COLUMNS, SETTINGS, Member, Row
 from nanolstm.train.examples import by_name
 from nanolstm.train.identity import shown
 
@@ -58,8 +58,9 @@ class Finished:
     rows: dict[tuple[Any, ...], Row] = attrs.field(factory=dict)
 
     def find(self, member: Member) -> Row | None:
-        """The row of a member, if it has one."""
-        return self.rows.get(_key(member.settings))
+        """The row of a member, if it has one with all that is asked for."""
+        row = self.rows.get(_key(member.settings))
+        return None if row is None or (member.keeps_history and "history" not in row) else row
 
     def add(self, row: Row) -> None:
         """Keep one more."""
@@ -112,7 +113,7 @@ def _read(path: Path) -> tuple[Identity, list[Row]]:
         raise DamagedFileError(f"{path} is not as it was written; delete it, or restore it from a copy")
     try:
         body = decoded(told)
-        rows = [{**row} for row in body.pop("rows") if row.keys() >= set(SETTINGS)]
+        rows = [{**row} for row in body.pop("rows") if row.keys() >= set(COLUMNS)]
         return {part: {**body[part]} for part in ("series", "cells", "options")}, rows
     except (ValueError, TypeError, KeyError, AttributeError):
         raise DamagedFileError(f"{path} is no file that a sweep has written") from None
