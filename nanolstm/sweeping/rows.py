@@ -80,6 +80,8 @@ def finished(path: Path | None, identity: Identity) -> Finished:
         CheckpointMismatchError: its rows are of other data, other cells or other options.
         StoreError: it cannot be read or used.
     """
+    if path is not None and not path.parent.is_dir():
+        raise FileAccessError(f"{path} cannot be written: there is no folder {path.parent}")
     if path is None or not path.exists():
         return Finished(path, identity)
     kept, rows = _read(path)

@@ -128,7 +128,8 @@ def table_of(rows: list[Row]) -> pd.DataFrame:
 
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     if any("history" in row for row in rows):
-        table["history"] = [_history(row.get("history")) for row in rows]
+        histories: list[Any] = [_history(row.get("history")) for row in rows]
+        table["history"] = pd.Series(histories, dtype=object)
     return table
 
 
