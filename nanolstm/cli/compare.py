@@ -21,7 +21,7 @@ def compare(
         int, typer.Option(help="How many each model shall have, its readout included.", min=1)
     ] = 2000,
     seeds: many.SEEDS = "5",
-    epochs: many.EPOCHS = 30,
+    epochs: many.EPOCHS = 50,
     loss: Annotated[
         str | None, typer.Option(help="mse, and cross_entropy where the targets are classes, unless given.")
     ] = None,

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def learning_curves(curves: pd.DataFrame, score: str, *, cells: Sequence[str] | None = None, title: str = "") -> Figure:
+def learning_curves(
+    curves: pd.DataFrame, score: str, *, cells: Sequence[str] | None = None, title: str = "", unit: str = ""
+) -> Figure:
     """A score over the epochs: for each cell the median over its seeds as a line, in a band from lowest to highest.
 
     ```python
@@ -33,6 +35,7 @@ def learning_curves(curves: pd.DataFrame, score: str, *, cells: Sequence[str] | 
         score: the column that is drawn.
         cells: which cells, in this order; all of them unless given. A cell without curves is left out.
         title: what stands above.
+        unit: what stands beside the axis; the name of the column unless given.
 
     Raises:
         InputError: nothing to draw.
@@ -57,7 +60,8 @@ def learning_curves(curves: pd.DataFrame, score: str, *, cells: Sequence[str] | 
                 table.index, table.min(axis=1), table.max(axis=1), color=style["color"], alpha=0.18, linewidth=0
             )
     log_if_wide(axis, curves.loc[curves["cell"].isin(shown), score])
-    headed(axis, title or score.replace("_", " "))
+    headed(axis, title)
+    axis.set_ylabel(unit or score.replace("_", " "), parse_math=False)
     axis.margins(x=0.02)
     axis.set_xlabel("epoch")
     whole_numbers(axis.xaxis)

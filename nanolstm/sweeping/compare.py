@@ -97,7 +97,7 @@ def compare(
     rows = trained(
         members(sizes, range(seeds) if isinstance(seeds, int) else seeds), n_jobs=n_jobs, file=file, progress=progress
     )
-    return Comparison.of(table_of(rows), task=found.name, metric=measure, wanted=parameters)
+    return Comparison.of(table_of(rows, histories=True), task=found.name, metric=measure, wanted=parameters)
 
 
 def _size(member: Member, parameters: int) -> int:

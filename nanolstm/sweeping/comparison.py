@@ -21,10 +21,10 @@ class Comparison:
 
     Attributes:
         table: a row for each cell, the best first: `hidden`, its size; `parameters`; over the seeds that did not fail
-            `score`, the median, `low` and `high`, the lowest and the highest, `mean`, `std`; the median `best_epoch`
-            and `step_seconds`; `seeds`, how many did not fail, and `failed`; `p`, how likely a difference from the
-            first cell as large as this one is by chance: a Mann-Whitney test over seeds, corrected by Holm's method
-            for the number of cells.
+            `score`, the median, `low` and `high`, the lowest and the highest, `mean`, `std`; the median `best_epoch`;
+            `step_seconds`, the mean time of a step in the fastest training; `seeds`, how many did not fail, and
+            `failed`; `p`, how likely a difference from the first cell as large as this one is by chance: a
+            Mann-Whitney test over seeds, corrected by Holm's method for the number of cells.
         members: a row for each training, as in a table of [`sweep`][nanolstm.sweep].
         curves: a row for each epoch of each training that did not fail: `cell`, `seed`, `epoch`, and the columns of a
             [`Run`][nanolstm.Run]'s history.
@@ -73,7 +73,8 @@ class Comparison:
             self.curves,
             f"validation_{self.metric}",
             cells=[*self.table.index],
-            title=f"{self.metric} of the held-back part of {self.task}, about {self.wanted:,} parameters",
+            title=f"{self.task}, about {self.wanted:,} parameters: median and range over seeds",
+            unit=f"{self.metric} of the held-back part",
         )
 
     def verdict(self) -> str:
@@ -131,7 +132,7 @@ def _table(members: pd.DataFrame, metric: Loss) -> pd.DataFrame:
             "mean": score.mean(),
             "std": score.std(),
             "best_epoch": well["best_epoch"].median(),
-            "step_seconds": well["step_seconds"].median(),
+            "step_seconds": well["step_seconds"].min(),
             "seeds": len(well),
             "failed": len(group) - len(well),
         }

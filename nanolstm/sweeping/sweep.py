@@ -97,7 +97,7 @@ def sweep(
     )
     rows = trained(members, n_jobs=n_jobs, file=file, progress=progress)
     _warn_of_failed(rows)
-    return table_of(rows)
+    return table_of(rows, histories=histories)
 
 
 def trained(
@@ -122,14 +122,14 @@ def trained(
     return [rows[i] for i in range(len(members))]
 
 
-def table_of(rows: list[Row]) -> pd.DataFrame:
-    """Rows as a frame; a history is a frame in it."""
+def table_of(rows: list[Row], *, histories: bool) -> pd.DataFrame:
+    """Rows as a frame, and if it is asked for each history as a frame in it."""
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    if any("history" in row for row in rows):
-        histories: list[Any] = [_history(row.get("history")) for row in rows]
-        table["history"] = pd.Series(histories, dtype=object)
+    if histories:
+        frames: list[Any] = [_history(row.get("history")) for row in rows]
+        table["history"] = pd.Series(frames, dtype=object)
     return table
 
 

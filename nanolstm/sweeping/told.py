@@ -109,7 +109,7 @@ def _scores(row: Mapping[Any, Any]) -> list[str]:
         return ["failed", "", "", ""]
     return [
         f"{row['score']:.4g}",
-        f"{row['low']:.4g} to {row['high']:.4g}",
+        f"{row['low']:.3g} to {row['high']:.3g}",
         f"{row['best_epoch']:g}",
         _milliseconds(row),
     ]
