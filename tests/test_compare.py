@@ -109,8 +109,10 @@ def test_printed_it_is_a_table_and_what_it_comes_to(compared):
     text = str(compared)
     for name in ("lstm", "toy"):
         row = compared.table.loc[name]
-        assert f"{row['score']:.4g}" in text
-        assert f"{row['low']:.3g} to {row['high']:.3g}" in text
+        line = next(line for line in text.splitlines() if f"│ {name} " in line)
+        shown = [word for word in line.split() if word != "│"]
+        assert shown[:3] == [name, f"{row['hidden']:.0f}", f"{row['parameters']:.0f}"]
+        assert shown[3:6] == [f"{row[which]:.4g}" for which in ("score", "low", "high")]
     assert compared.verdict() in " ".join(text.split())
 
 
@@ -245,15 +247,15 @@ def test_a_difference_is_called_one_only_where_the_order_of_scores_is_unlikely_b
         for cell, other in (("b", [2.1, 3.1, 4.1, 5.1, 6.1]), ("c", [11, 12, 13, 14, 15]))
     }
     np.testing.assert_allclose(compared.table["p"], [np.nan, exact["b"], 2 * exact["c"]])
-    assert f"between a and b (p = {exact['b']:.2g}) lies within the spread over seeds" in compared.verdict()
-    assert "between a and c (p = 0.016) is larger than chance explains" in compared.verdict()
+    assert "a has the best median mse. It differs from c (p = 0.016) by more than chance" in compared.verdict()
+    assert f"Its difference from b (p = {exact['b']:.2g}) lies within the spread over seeds." in compared.verdict()
     assert [*of_scores(True, a=[1, 2, 3], b=[4, 5, 6]).table.index] == ["b", "a"]
 
 
 def test_few_seeds_are_said_to_be_few():
     assert "One seed says nothing of the spread" in of_scores(a=[1], b=[2]).verdict()
     assert "So few seeds cannot tell 2 cells apart" in of_scores(a=[1, 2, 3], b=[4, 5, 6]).verdict()
-    assert "larger than chance explains" in of_scores(a=[1, 2, 3, 4], b=[5, 6, 7, 8]).verdict()
+    assert "by more than chance explains" in of_scores(a=[1, 2, 3, 4], b=[5, 6, 7, 8]).verdict()
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 4, 5])

@@ -195,7 +195,7 @@ def test_data_is_known_again_by_its_numbers_whatever_form_it_has(tmp_path):
     what = {"cells": {"toy": counted}, "sizes": 2, "epochs": 1, "seeds": 7, "file": file}
     for data in (nl.SequenceData(x=X, y=X[..., :1]), (X, X[..., :1]), {"x": X, "target": X[..., :1], "lengths": None}):
         nl.sweep({"data": data}, **what)
-    assert made == [7]
+    assert made.count(7) == 1
 
 
 def test_a_file_that_is_damaged_or_foreign_is_refused(tmp_path):

@@ -73,7 +73,7 @@ class Comparison:
             self.curves,
             f"validation_{self.metric}",
             cells=[*self.table.index],
-            title=f"{self.task}, about {self.wanted:,} parameters: median and range over seeds",
+            title=f"{self.task}\nabout {self.wanted:,} parameters, median and range over seeds",
             unit=f"{self.metric} of the held-back part",
         )
 
@@ -96,16 +96,7 @@ class Comparison:
                 f"{text} So few seeds cannot tell {len(ranked)} cells apart: even if all of one were better than all "
                 f"of another, the chance of that would be {least:.2g}. Take more."
             )
-        return f"{text} {' '.join(self._beside(best, ranked))}"
-
-    def _beside(self, best: str, ranked: pd.DataFrame) -> list[str]:
-        others = ranked.iloc[1:]
-        said = []
-        for beyond, what in ((False, "lies within the spread over seeds"), (True, "is larger than chance explains")):
-            names = [f"{cell} (p = {p:.2g})" for cell, p in others["p"].items() if (p < LEVEL) == beyond]
-            if names:
-                said.append(f"The difference between {best} and {_listed(names)} {what}.")
-        return said
+        return f"{text} {' '.join(_beside_first(ranked))}"
 
     def __str__(self) -> str:
         from nanolstm.sweeping.told import text_of
@@ -114,6 +105,20 @@ class Comparison:
 
     def __repr__(self) -> str:
         return f"Comparison({self.task}, {len(self.table)} cells, {len(self.members)} trainings; {self.verdict()})"
+
+
+def _beside_first(ranked: pd.DataFrame) -> list[str]:
+    """How the others stand to the first."""
+    others = ranked.iloc[1:]
+    said = []
+    for beyond, text in (
+        (True, "It differs from {} by more than chance explains."),
+        (False, "Its difference from {} lies within the spread over seeds."),
+    ):
+        names = [f"{cell} (p = {p:.2g})" for cell, p in others["p"].items() if (p < LEVEL) == beyond]
+        if names:
+            said.append(text.format(_listed(names)))
+    return said
 
 
 def _table(members: pd.DataFrame, metric: Loss) -> pd.DataFrame:

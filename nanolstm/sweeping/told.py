@@ -40,8 +40,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     )
     several = bool(comparison.table["failed"].any())
     table.add_column("cell", overflow="fold")
-    for name in ("hidden", "para-\nmeters", "median", "lowest to\nhighest", "best\nepoch", "ms a\nstep"):
-        table.add_column(name, justify="right")
+    for name in ("hidden", "para-\nmeters", "median", "lowest", "highest", "best\nepoch", "ms a\nstep"):
+        table.add_column(name, justify="right", no_wrap=True)
     if several:
         table.add_column("failed", justify="right")
     for row in comparison.table.reset_index().to_dict(orient="records"):
@@ -106,10 +106,9 @@ def text_of(comparison: Comparison) -> str:
 
 def _scores(row: Mapping[Any, Any]) -> list[str]:
     if not row["seeds"]:
-        return ["failed", "", "", ""]
+        return ["failed", "", "", "", ""]
     return [
-        f"{row['score']:.4g}",
-        f"{row['low']:.3g} to {row['high']:.3g}",
+        *(f"{row[name]:.4g}" for name in ("score", "low", "high")),
         f"{row['best_epoch']:g}",
         _milliseconds(row),
     ]
