@@ -16,7 +16,9 @@ from nanolstm.errors import InputError, SweepWarning
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nanolstm.cli.windows import SeriesOptions
     from nanolstm.losses import Loss
+    from nanolstm.sweeping.task import Task
 
 _RUN = Options()
 """The defaults of `nanolstm run`."""
@@ -56,11 +58,10 @@ def sweep(
     as_json: many.JSON = False,
 ) -> None:
     """Train a model for each combination of series, cells, sizes, losses and seeds; the best one comes first."""
-    from nanolstm.cli.windows import SeriesOptions, load_windows
+    from nanolstm.cli.windows import SeriesOptions
     from nanolstm.losses import loss as find_loss
     from nanolstm.losses import metric as find_metric
     from nanolstm.sweeping.sweep import sweep as run
-    from nanolstm.sweeping.task import Task, task_of
 
     if (task is None) == (symbols is None and source is None):
         raise InputError("say on what: --task adding, or --symbols AAPL,MSFT of a --source")
@@ -74,25 +75,20 @@ def sweep(
         patience=patience,
         clip=clip,
     )
-    if task is not None:
-        on = task_of(task)
-        series = {on.name: on.data}
-    else:
-        asked = SeriesOptions(
-            source=source,
-            symbols=many.names(symbols, "--symbols") if symbols is not None else (),
-            start=start,
-            end=end,
-            features=features,
-            target=target,
-            missing=missing,
-            context=context,
-            transform=transform,
-            scaler=scaler,
-            validation=validation,
-        )
-        series = load_windows(asked)
-        on = Task(name="", data=None, steps="last")
+    asked = SeriesOptions(
+        source=source,
+        symbols=many.names(symbols, "--symbols") if symbols is not None else (),
+        start=start,
+        end=end,
+        features=features,
+        target=target,
+        missing=missing,
+        context=context,
+        transform=transform,
+        scaler=scaler,
+        validation=validation,
+    )
+    series, on = _loaded(task, asked)
     usual = "cross_entropy" if on.classes else "mse"
     functions = [find_loss(name) for name in (many.names(losses, "--losses") if losses else [usual])]
     score = find_metric(metric or usual) if metric or len(functions) > 1 else functions[0]
@@ -119,6 +115,17 @@ def sweep(
     _show(table, score, out, as_json=as_json)
     if (table["error"] != "").all():
         raise typer.Exit(1)
+
+
+def _loaded(task: str | None, asked: SeriesOptions) -> tuple[dict[str, Any], Task]:
+    """The data by name, and how its targets are to be read."""
+    from nanolstm.cli.windows import load_windows
+    from nanolstm.sweeping.task import Task, task_of
+
+    if task is None:
+        return load_windows(asked), Task(name="", data=None, steps="last")
+    on = task_of(task)
+    return {on.name: on.data}, on
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
