@@ -187,6 +187,18 @@ def test_what_is_wrong_is_told_in_a_line(nanolstm, words, says):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", [("compare", "--cells", "LSTM"), ("sweep",)], ids=["compare", "sweep"])
+def test_ctrl_c_says_where_what_is_finished_has_been_kept(nanolstm, monkeypatch, command):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nanolstm.sweeping.member.fit", interrupted)
+    done = nanolstm(*command, *QUICK, "--file", "kept.json")
+    assert done.returncode == 130
+    assert "nanolstm: stopped; finished trainings are in kept.json, and the same command goes on" in done.stderr
+    assert "what was finished is lost: --file would keep it" in nanolstm(*command, *QUICK).stderr
+
+
 def test_commas_within_brackets_do_not_part_names():
     assert many.names(" LSTM, a.py:B(c=(1, 2), d='x') ,", "--cells") == ["LSTM", "a.py:B(c=(1, 2), d='x')"]
     assert (many.seeds_of("2"), many.seeds_of("0,"), many.seeds_of("4,2")) == ([0, 1], [0], [4, 2])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nanolstm.cli import many
 from nanolstm.cli.output import print_json
 from nanolstm.errors import InputError
+
+if TYPE_CHECKING:
+    from nanolstm.sweeping.comparison import Comparison
 
 
 def compare(
@@ -51,42 +54,46 @@ def compare(
         out = Path("compare.png")
     if out is not None:
         check_picture(out)
-    comparison = run(
-        many.names(cells, "--cells"),
-        task,
-        parameters=parameters,
-        seeds=many.seeds_of(seeds),
-        loss=loss,
-        metric=metric,
-        validation=validation,
-        n_jobs=jobs,
-        file=file,
-        progress=not quiet,
-        **many.training_options(
-            epochs=epochs,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            patience=patience,
-            clip=clip,
-        ),
-    )
+    with many.kept_in(file):
+        comparison = run(
+            many.names(cells, "--cells"),
+            task,
+            parameters=parameters,
+            seeds=many.seeds_of(seeds),
+            loss=loss,
+            metric=metric,
+            validation=validation,
+            n_jobs=jobs,
+            file=file,
+            progress=not quiet,
+            **many.training_options(
+                epochs=epochs,
+                optimizer=optimizer,
+                learning_rate=learning_rate,
+                batch_size=batch_size,
+                patience=patience,
+                clip=clip,
+            ),
+        )
     trained = bool(comparison.table["seeds"].any())
     if out is not None and trained:
         save(comparison.plot(), out)
-    if as_json:
-        from nanolstm.sweeping.told import facts_of
-
-        print_json(facts_of(comparison) | {"picture": str(out) if out is not None and trained else None})
-    elif as_csv:
+    if as_csv:
         typer.echo(comparison.table.to_csv(), nl=False)
     else:
-        from rich.console import Console
-
-        from nanolstm.sweeping.told import print_comparison
-
-        print_comparison(Console(highlight=False), comparison)
-        if trained:
-            typer.echo(f"The learning curves are in {out}.")
+        _tell(comparison, out if trained else None, as_json=as_json)
     if not trained:
         raise typer.Exit(1)
+
+
+def _tell(comparison: Comparison, picture: Path | None, *, as_json: bool) -> None:
+    from nanolstm.sweeping.told import facts_of, print_comparison
+
+    if as_json:
+        print_json(facts_of(comparison) | {"picture": None if picture is None else str(picture)})
+        return
+    from rich.console import Console
+
+    print_comparison(Console(highlight=False), comparison)
+    if picture is not None:
+        typer.echo(f"The learning curves are in {picture}.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +27,18 @@ METRIC = Annotated[str | None, typer.Option(help="What is ranked by; see `nanols
 JOBS = Annotated[int, typer.Option(help="How many are trained at once; -1: one on each core.")]
 FILE = Annotated[Path | None, typer.Option(help="Keep finished trainings here, *.json, and go on from them.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+
+
+@contextlib.contextmanager
+def kept_in(file: Path | None) -> Iterator[None]:
+    """Where Ctrl-C ends the block, say where what is finished has been kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        lost = "what was finished is lost: --file would keep it"
+        kept = f"finished trainings are in {file}, and the same command goes on from there"
+        sys.stderr.write(f"nanolstm: stopped; {lost if file is None else kept}\n")
+        raise
 
 
 def names(text: str, option: str) -> list[str]:

@@ -92,7 +92,7 @@ def sweep(
     usual = "cross_entropy" if on.classes else "mse"
     functions = [find_loss(name) for name in (many.names(losses, "--losses") if losses else [usual])]
     score = find_metric(metric or usual) if metric or len(functions) > 1 else functions[0]
-    with warnings.catch_warnings():
+    with many.kept_in(file), warnings.catch_warnings():
         warnings.simplefilter("ignore", SweepWarning)  # told below
         table = run(
             series,
