@@ -76,6 +76,8 @@ if TYPE_CHECKING:
     from nanolstm.store.models import load as load
     from nanolstm.store.models import save as save
     from nanolstm.streaming import Stepper as Stepper
+    from nanolstm.sweeping.compare import compare as compare
+    from nanolstm.sweeping.comparison import Comparison as Comparison
     from nanolstm.sweeping.sweep import sweep as sweep
     from nanolstm.traced import kernel_source as kernel_source
     from nanolstm.traced import trace as trace
@@ -130,6 +132,8 @@ _MODULES = {
     "store.models": ("load", "save"),
     "testing": ("testing",),
     "streaming": ("Stepper",),
+    "sweeping.compare": ("compare",),
+    "sweeping.comparison": ("Comparison",),
     "sweeping.sweep": ("sweep",),
     "traced": ("kernel_source", "trace"),
     "train.checkpoint": ("Checkpoint",),
