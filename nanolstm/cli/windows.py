@@ -73,7 +73,7 @@ def _windows(name: str, frame: pd.DataFrame, columns: tuple[str, ...], options: 
 
     windows = Windows(targets=options.target, past=columns[1:], context=options.context)
     series = check_series({name: frame}, windows)
-    # A sweep holds back a share of the windows, which begins later than that share of the rows, if at all.
+    # A sweep holds back a share of the windows, none of whose targets lies before that share of the rows.
     known = range(len(frame) - round(options.validation * len(frame)))
     preparation = Preparation.fit(
         series,
