@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nanolstm.data.windows import WindowData as WindowData
     from nanolstm.data.windows import Windows as Windows
     from nanolstm.errors import NanolstmError as NanolstmError
+    from nanolstm.exchange.from_torch import from_torch as from_torch
     from nanolstm.forecasting.backtest import Backtest as Backtest
     from nanolstm.forecasting.comparison import diebold_mariano as diebold_mariano
     from nanolstm.forecasting.forecast import forecast as forecast
@@ -75,6 +76,8 @@ if TYPE_CHECKING:
     from nanolstm.store.models import load as load
     from nanolstm.store.models import save as save
     from nanolstm.streaming import Stepper as Stepper
+    from nanolstm.sweeping.compare import compare as compare
+    from nanolstm.sweeping.comparison import Comparison as Comparison
     from nanolstm.sweeping.sweep import sweep as sweep
     from nanolstm.traced import kernel_source as kernel_source
     from nanolstm.traced import trace as trace
@@ -94,6 +97,7 @@ _MODULES = {
     "data.windows": ("WindowData", "Windows"),
     "errors": ("NanolstmError", "errors"),
     "estimators": ("estimators",),
+    "exchange.from_torch": ("from_torch",),
     "forecasting.backtest": ("Backtest",),
     "forecasting.comparison": ("diebold_mariano",),
     "forecasting.forecast": ("forecast",),
@@ -128,6 +132,8 @@ _MODULES = {
     "store.models": ("load", "save"),
     "testing": ("testing",),
     "streaming": ("Stepper",),
+    "sweeping.compare": ("compare",),
+    "sweeping.comparison": ("Comparison",),
     "sweeping.sweep": ("sweep",),
     "traced": ("kernel_source", "trace"),
     "train.checkpoint": ("Checkpoint",),

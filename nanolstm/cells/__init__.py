@@ -1,4 +1,4 @@
-"""The zoo: each cell under the name of its paper, one family a file."""
+"""The zoo: each cell under the name of its paper, one family a file; `catalogue()` lists all that are registered."""
 
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nanolstm.cells.liquid import CfC as CfC
     from nanolstm.cells.liquid import CfCNoGate as CfCNoGate
     from nanolstm.cells.liquid import CfCPure as CfCPure
+    from nanolstm.cells.listing import catalogue as catalogue
     from nanolstm.cells.lstm import LSTM as LSTM
     from nanolstm.cells.lstm import LSTM1997 as LSTM1997
     from nanolstm.cells.lstm import LSTMP as LSTMP
@@ -62,4 +63,4 @@ if TYPE_CHECKING:
     from nanolstm.cells.simple import Jordan as Jordan
     from nanolstm.cells.toy import ToyLSTM as ToyLSTM
 
-__getattr__, __dir__ = offer(__name__, HOMES)
+__getattr__, __dir__ = offer(__name__, {**HOMES, "catalogue": "listing"})
