@@ -9,6 +9,7 @@ In README.md and docs/*.md every fenced block counts, by its language:
   ones that the project promises, and are not run.
 - `text`: directly below a block of the two above it is what that block prints, with `...` for what is left out;
   anywhere else it is a drawing.
+- `py`: the source of a cell of the zoo, shown and not run; it is that of the package as it is now.
 - `toml`: parses, and every plugin that it announces as an entry point is a module of the page.
 - `csv` with a `title`: a data file that the page goes on to read.
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import doctest
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -42,6 +44,8 @@ import pytest
 
 import nanolstm
 from nanolstm import plugins
+from nanolstm.cells.zoo import HOMES
+from nanolstm.describing.portrait import source_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -165,6 +169,12 @@ def check_toml(block: Block, files: dict[str, str]) -> None:
         assert {f"{path}.py", f"{path}/__init__.py"} & files.keys(), f"{block}: no block of the page is {module!r}"
 
 
+@functools.cache
+def sources_of_cells() -> set[str]:
+    """The source of each cell of the zoo, as a portrait has it."""
+    return {source_of(getattr(nanolstm.cells, name)) for name in HOMES}
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working folder whose modules can be imported, plugins of its own, and a module to run examples in."""
@@ -201,6 +211,12 @@ def test_every_block_of_a_page_runs_and_prints_what_the_page_says(page: Path, fo
                 printed = run_commands(block, folder)
             case "text" if block.follows and printed is not None:
                 assert_prints(block, block.text, printed)
+                printed = None
+            case "py":
+                assert block.text.rstrip() in sources_of_cells(), (
+                    f"{block}: no cell of the zoo has this source now; remake the page: "
+                    "python benchmarks/gallery.py --out docs/gallery --resume"
+                )
                 printed = None
             case "toml":
                 check_toml(block, files)

@@ -43,8 +43,10 @@ class Contestant:
     around: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
 
 
-def errors(contestants: list[Contestant], dtype: str) -> dict[str, float]:
+def errors(contestants: list[Contestant], dtype: str, tolerance: float | None = None) -> dict[str, float]:
     """How far each is from the first, relative to the largest element of each array; everybody runs once.
+
+    `tolerance` is that of the type unless given.
 
     Raises:
         DifferentError: somebody is not within the tolerance, or somebody's answer is not a number.
@@ -56,7 +58,8 @@ def errors(contestants: list[Contestant], dtype: str) -> dict[str, float]:
         if one.read:
             answers[one.name] = one.read(result)
     (_, ours), *others = answers.items()
-    return {name: _error(name, ours, theirs, TOLERANCE[dtype]) for name, theirs in others}
+    tolerance = tolerance or TOLERANCE[dtype]
+    return {name: _error(name, ours, theirs, tolerance) for name, theirs in others}
 
 
 def _error(name: str, ours: Answer, theirs: Answer, tolerance: float) -> float:

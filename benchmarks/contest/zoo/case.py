@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import Literal
 
 import attrs
 import numpy as np
@@ -32,6 +33,7 @@ class ZooCase:
     name: str
     shape: Shape
     dtype: str
+    backend: Literal["auto", "numpy"] = "auto"
 
     @cached_property
     def cell(self) -> Cell:
@@ -48,7 +50,7 @@ class ZooCase:
     @cached_property
     def model(self) -> nl.Sequence:
         """Ours."""
-        return nl.Sequence(self.cell, readout=None if self.cell.parameters else 1, rng=0)
+        return nl.Sequence(self.cell, readout=None if self.cell.parameters else 1, rng=0, backend=self.backend)
 
     @cached_property
     def x(self) -> Array:

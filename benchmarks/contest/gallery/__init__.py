@@ -1,0 +1,1 @@
+"""The gallery of the zoo: every cell with its equations, its source, its size, its speed, and how it learns."""
