@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
@@ -23,8 +24,8 @@ from nanolstm.describing.portrait import source_of
 HEAD = """# The zoo
 
 Every cell that comes with nanolstm: its paper, its equations, its source, how many parameters it has, how fast it is
-and how it learns. `python benchmarks/gallery.py --out docs/gallery` made this page, {made}: nothing here was written by
-hand.
+and how it learns. `python benchmarks/gallery.py --out docs/gallery` made this page; nothing here was written by hand.
+The curves are of {date}, learnt on this machine: {processor}.
 
 `nanolstm cells` lists the cells, `nanolstm cells LSTM` shows one with its graph, and `nl.cells.LSTM(inputs=8,
 hidden=32)` makes one. In formulas K is the hidden size and M the number of inputs; the whole docstring of each is in
@@ -33,11 +34,12 @@ hidden=32)` makes one. In formulas K is the hidden size and M the number of inpu
 **Speed** is that of a training step in float32, from [the speed of the zoo](zoo-speed.md), where it says how it is
 measured: our time, and how many times that a PyTorch loop derived by autograd takes, and a `lax.scan` under `jax.jit`.
 
-**Learning**: {hidden} units (SRU, which is as wide as its input, has 8), a linear readout of the last output, the
-cell's own first values, Adam with a rate of {rate:g}, {batch} sequences a step, gradients clipped at a norm of
-{clip:g}, one seed, no setting chosen for any cell. It shows that a cell learns and how it begins, and ranks nothing:
-that takes [a comparison](compare.md) with a rate for each, equal parameters and several seeds. The LSTM is the grey
-line, guessing the dotted one, and a cross is a training that diverged.
+**Learning**: {hidden} units, a linear readout of the last output, the cell's own first values, Adam with a rate of
+{rate:g}, {batch} sequences a step, gradients clipped at a norm of {clip:g}, one seed, no setting chosen for any cell.
+The sizes are not equal, and some cells give little to read: ToyLSTM and Jordan have a single output, and SRU, which is
+as wide as its input, 8 units. So the curves show whether and how a cell begins to learn, and rank nothing: that takes
+[a comparison](compare.md) with a rate for each, equal parameters and several seeds. The LSTM is the grey line, guessing
+the dotted one, and a cross is a training that diverged.
 
 {lessons}
 """
@@ -45,9 +47,9 @@ line, guessing the dotted one, and a cross is a training that diverged.
 
 def page(results: ZooResults, curves: Curves, made: Mapping[str, str], pictures: Mapping[str, str]) -> str:
     """In Markdown; `pictures` are the paths of those of each family."""
-    lessons = "\n".join(f"- *{lesson.name}*: {lesson.about}" for lesson in LESSONS.values())
-    on = f"on {made['date']}, with {made['processor']}"
-    parts = [HEAD.format(made=on, hidden=HIDDEN, rate=RATE, batch=BATCH, clip=CLIP, lessons=lessons)]
+    items = [f"- *{lesson.name}*: {lesson.about}" for lesson in LESSONS.values()]
+    lessons = "\n".join(textwrap.fill(item, 120, subsequent_indent="  ") for item in items)
+    parts = [HEAD.format(**made, hidden=HIDDEN, rate=RATE, batch=BATCH, clip=CLIP, lessons=lessons)]
     for module, names in FAMILIES.items():
         about = inspect.getdoc(import_module(f"nanolstm.cells.{module}")) or ""
         parts += [f"## {module.replace('_', ' ').capitalize()}\n", f"{about.splitlines()[0]}\n"]
