@@ -93,7 +93,7 @@ def learn(name: str, lesson: Lesson) -> dict[str, Any]:
     model = nl.Sequence(cell, readout=lesson.classes, rng=0)
     guess = nl.Sequence.__call__(model, held["x"], **{k: v for k, v in held.items() if k not in ("x", "target")})
     last = guess[np.arange(len(guess)), held.get("lengths", np.full(len(guess), guess.shape[1])) - 1]
-    curve, ended = [float(np.mean(last.argmax(-1) == held["target"]))], ""
+    curve, ended = [round(float(np.mean(last.argmax(-1) == held["target"])), 4)], ""
     try:
         run = nl.fit(
             model,

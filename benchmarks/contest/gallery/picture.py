@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from contest.gallery.learning import LESSONS
-from nanolstm.plot.style import figure_of, headed, legend, line_style
+from nanolstm.plot.style import figure_of, headed, legend, line_style, whole_numbers
 
 Curves = Mapping[str, Mapping[str, Any]]
 """By cell, then by lesson: what `learning.learn` answers with."""
@@ -30,6 +30,7 @@ def draw(names: Sequence[str], curves: Curves, path: Path) -> None:
             axis.axhline(1 / lesson.classes, color="0.6", linewidth=0.8, linestyle=":")
             axis.set_ylim(0, 1.03)
             axis.set_xlabel("epoch")
+            whole_numbers(axis.xaxis)
             headed(axis, lesson.name)
         axes[0][0].set_ylabel("held-out accuracy")
         legend(axes[0][-1])

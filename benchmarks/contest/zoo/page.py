@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from contest.shapes import Shape
@@ -43,7 +44,7 @@ def line(entry: Timed) -> str:
 
 def page(results: ZooResults) -> str:
     """In Markdown."""
-    parts = [HEAD, _measured_on(results), _summary(results), _table(results), _notes(results)]
+    parts = [HEAD, _measured_on(results), _summary(results), _slower(results), _table(results), _notes(results)]
     return "\n".join(part for part in parts if part)
 
 
@@ -69,6 +70,22 @@ def _summary(results: ZooResults) -> str:
         rows.append(f"| {other} | {' | '.join(cells)} |")
     text = "Geometric means of their times over ours, and in how many cells we are faster:\n"
     return text + "\n" + "\n".join(rows) + "\n"
+
+
+def _slower(results: ZooResults) -> str:
+    slower = [
+        f"{name} at {shape} ({times(ratio)} {other})"
+        for (name, shape), entry in results.entries.items()
+        for other in OTHERS
+        if (ratio := entry.ratio(other)) is not None and ratio <= 1
+    ]
+    if not slower:
+        return "No cell is slower than another library's at any shape.\n"
+    text = (
+        f"Slower than another: {', '.join(slower)}. A call has a fixed part, more than 0.1 ms in Python for checks, memory "
+        "and the loss; where a batch is one sequence and a cell has hardly anything to compute, that is most of our time."
+    )
+    return textwrap.fill(text, 120) + "\n"
 
 
 def _ratios(results: ZooResults, shape: Shape, other: str) -> Iterator[float]:
