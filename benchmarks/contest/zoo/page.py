@@ -82,8 +82,9 @@ def _slower(results: ZooResults) -> str:
     if not slower:
         return "No cell is slower than another library's at any shape.\n"
     text = (
-        f"Slower than another: {', '.join(slower)}. A call has a fixed part, more than 0.1 ms in Python for checks, memory "
-        "and the loss; where a batch is one sequence and a cell has hardly anything to compute, that is most of our time."
+        f"Slower than another: {', '.join(slower)}. A call has a fixed part, more than 0.1 ms in Python for checks, "
+        "memory and the loss; where a batch is one sequence and a cell has hardly anything to compute, that is most of "
+        "our time."
     )
     return textwrap.fill(text, 120) + "\n"
 
