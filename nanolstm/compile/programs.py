@@ -17,6 +17,8 @@ import attrs
 
 from nanolstm.compile.backend import Runnable, made
 from nanolstm.compile.kernel_steps import CUT, RESTART
+from nanolstm.compile.members import side_by_side
+from nanolstm.compile.numpy_target import program
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError
 from nanolstm.graph.derive import forward, reverse
@@ -122,6 +124,17 @@ class Programs:
             return made([self._wanted("joint", both, variant)], variant.kernel)[0]
 
         return self._once("joint", variant, make)
+
+    def joint_of_members(self, variant: Variant, rows: int) -> Runnable:
+        """The joint program of several models at once, each with so many rows, in NumPy; it is not kept.
+
+        Everything that it is given and answers with has one axis more, for the models, and that of the rows behind it.
+
+        Raises:
+            NotImplementedError: the graph has an operation that cannot be had of several models at once.
+        """
+        _, both = self._both(variant)
+        return program(side_by_side(self._wanted("joint", both, variant).graph, rows), {})
 
     def _once(self, kind: str, variant: Variant, make: Callable[[], _Made]) -> _Made:
         """What was made before, or failed to be; else it is made now."""

@@ -158,7 +158,7 @@ class BoundModel:
             self._steps.bounds[:, : bounds.shape[1]] = bounds
             self._steps.bounds[:, bounds.shape[1] :] = bounds[:, -1:]
             self._steps.sequences[...] = batch.layout.sequences
-        brings = not _brings_x_alone(batch)
+        brings = not brings_x_alone(batch)
         if brings or self._brought:
             first = first_states(model, batch.inputs.batch, batch.initial)
             here = {"": {"initial": first, **batch.inputs.feeds}}
@@ -270,7 +270,8 @@ def bound_model(
         kept.free.append(bound)
 
 
-def _brings_x_alone(batch: Batch) -> bool:
+def brings_x_alone(batch: Batch) -> bool:
+    """Whether a call brings nothing beside x that kernels look at in each row."""
     inputs = batch.inputs
     return (
         (batch.layout.lengths is None or batch.truncate is None)

@@ -276,7 +276,7 @@ def _of_bound(
     """The loss, the gradient by the parameters, and with `keep` the run."""
     bound.run(model, batch)
     own, layout, width = batch.inputs.batch, batch.layout, bound.y.shape[-1]
-    rows = _last_rows(layout) if steps == "last" else slice(None)
+    rows = last_rows(layout) if steps == "last" else slice(None)
     predicted, dtype = bound.y[rows], bound.y.dtype
     with bound.memory_of_loss as memory:
         if steps == "last":
@@ -293,7 +293,7 @@ def _of_bound(
     return float(answer["loss"]), bound.back(), run
 
 
-def _last_rows(layout: Rows) -> Array:
+def last_rows(layout: Rows) -> Array:
     """The row of the last valid step of each sequence, (B,)."""
     ends = layout.time if layout.lengths is None else layout.lengths
     rows: Array = layout.places[np.arange(layout.batch) * layout.time + ends - 1]
