@@ -145,7 +145,9 @@ class _Binding:
         plan = self.plan
         sums = {node: input_node(self.writer.names[node], node.shape, lead=True) for node in plan.sums}
         alone = [*plan.once, *plan.after, *(x for x in plan.answers.values() if not x.lead)]
-        found = over_members([*alone, *self.writer.vectors.values(), *(x for x, _ in self.writer.packed.values())], sums)
+        found = over_members(
+            [*alone, *self.writer.vectors.values(), *(x for x, _ in self.writer.packed.values())], sums
+        )
         return "\n".join(attrs.evolve(self, several=found).lines()) + "\n"
 
     @property
@@ -188,13 +190,13 @@ class _Binding:
             words, needed = names | shaped, set(in_order(sums))
             each = "call.steps.members, " if self.several else ""
             after = [
-                f"{shaped[node]} = call.summed({names[node]}).reshape(({each}{str(node.shape)[1:]})" for node in plan.sums
+                f"{shaped[node]} = call.summed({names[node]}).reshape(({each}{str(node.shape)[1:]})"
+                for node in plan.sums
             ]
             after += [f"{names[x]} = {self._value(x, names)}" for x in plan.once if x in needed]
             after += [f"{names[x]} = {self._value(x, words)}" for x in plan.after]
-            after += _comment(
-                "derivatives by", [name.removeprefix("d ") for name, x in plan.answers.items() if not x.lead]
-            )
+            derivatives = [name for name, x in plan.answers.items() if not x.lead and name.startswith(("d ", "v d "))]
+            after += _comment("derivatives by", [name.removeprefix("d ") for name in derivatives])
             after += _call("return (", [_answer(x, words) for x in sums])
             body += ["", "def after():", *(f"    {line}" for line in after), ""]
         body.append(f"return ({', '.join(rows)}{',' * (len(rows) == 1)}), {'after' if sums else 'tuple'}")
@@ -229,7 +231,9 @@ class _Binding:
         if not self.several:
             return _in_numpy(node, names)
         # What stands for a node bears its name, unless it is that node itself.
-        return _in_numpy(self.several[node], {**names, **{new: names[x] for x, new in self.several.items() if x in names}})
+        return _in_numpy(
+            self.several[node], {**names, **{new: names[x] for x, new in self.several.items() if x in names}}
+        )
 
 
 def _answer(node: Node, names: Mapping[Node, str]) -> str:
@@ -256,8 +260,8 @@ def _in_numpy(node: Node, names: Mapping[Node, str]) -> str:
     return re.sub(_ON_ARRAYS, "on_arrays.", NumPyTarget().value(node, words, "call.steps.members"))
 
 
-def _comment(head: str, words: Iterable[str]) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(f"{head} {', '.join(words)}", 100)]
+def _comment(head: str, words: Sequence[str]) -> list[str]:
+    return [] if not words else [f"# {line}" for line in textwrap.wrap(f"{head} {', '.join(words)}", 100)]
 
 
 def _call(head: str, words: Iterable[str], end: str = ")") -> list[str]:
