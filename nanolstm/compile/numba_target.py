@@ -145,7 +145,9 @@ class _Binding:
         plan = self.plan
         sums = {node: input_node(self.writer.names[node], node.shape, lead=True) for node in plan.sums}
         alone = [*plan.once, *plan.after, *(x for x in plan.answers.values() if not x.lead)]
-        found = over_members([*alone, *self.writer.vectors.values(), *(x for x, _ in self.writer.packed.values())], sums)
+        found = over_members(
+            [*alone, *self.writer.vectors.values(), *(x for x, _ in self.writer.packed.values())], sums
+        )
         return "\n".join(attrs.evolve(self, several=found).lines()) + "\n"
 
     @property
@@ -188,7 +190,8 @@ class _Binding:
             words, needed = names | shaped, set(in_order(sums))
             each = "call.steps.members, " if self.several else ""
             after = [
-                f"{shaped[node]} = call.summed({names[node]}).reshape(({each}{str(node.shape)[1:]})" for node in plan.sums
+                f"{shaped[node]} = call.summed({names[node]}).reshape(({each}{str(node.shape)[1:]})"
+                for node in plan.sums
             ]
             after += [f"{names[x]} = {self._value(x, names)}" for x in plan.once if x in needed]
             after += [f"{names[x]} = {self._value(x, words)}" for x in plan.after]
@@ -229,7 +232,9 @@ class _Binding:
         if not self.several:
             return _in_numpy(node, names)
         # What stands for a node bears its name, unless it is that node itself.
-        return _in_numpy(self.several[node], {**names, **{new: names[x] for x, new in self.several.items() if x in names}})
+        return _in_numpy(
+            self.several[node], {**names, **{new: names[x] for x, new in self.several.items() if x in names}}
+        )
 
 
 def _answer(node: Node, names: Mapping[Node, str]) -> str:

@@ -119,13 +119,17 @@ class Ensemble:
         own, alone = array.ndim == 4, array.ndim == 2
         if own and len(array) != len(self):
             raise InputError(f"x has shape {array.shape}: the first axis is for the {len(self)} members")
-        more = {name: value for name, value in {"lengths": lengths, "resets": resets, **feeds}.items() if value is not None}
+        more = {
+            name: value for name, value in {"lengths": lengths, "resets": resets, **feeds}.items() if value is not None
+        }
         if own:
             for one in array:
                 check_inputs(one, model.inputs, model.dtype, lengths=lengths, resets=resets, feeds={}, known_feeds={})
             for name in feeds:
                 if len(np.atleast_1d(feeds[name])) != len(self):
-                    raise InputError(f"{name} has shape {np.shape(feeds[name])}: the first axis is for {len(self)} members")
+                    raise InputError(
+                        f"{name} has shape {np.shape(feeds[name])}: the first axis is for {len(self)} members"
+                    )
         elif alone:
             array = array[None]
             more = {name: np.asarray(value)[None] if np.ndim(value) else value for name, value in more.items()}
@@ -220,8 +224,8 @@ class Ensemble:
         )
         if plan.optimizer.full_batch:
             raise InputError(
-                f"optimizer {type(plan.optimizer).__name__} chooses its own steps for each model, and an ensemble takes "
-                "one step of all members: fit each member by itself, [nl.fit(model, data, ...) for model in ensemble]"
+                f"optimizer {type(plan.optimizer).__name__} chooses its own steps for each model, and an ensemble "
+                "takes one step of all members: fit each member by itself, [nl.fit(model, data, ...) for model in ensemble]"
             )
         return EnsembleTraining(plan, self._stack).run()
 

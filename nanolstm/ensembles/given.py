@@ -101,7 +101,9 @@ def member_examples(
             )
         for what in ("lengths", "resets"):
             if not np.array_equal(getattr(other, what), getattr(first, what)):
-                raise InputError(f"{name}: the {what} of member {i} differ from those of member 0; they must be the same")
+                raise InputError(
+                    f"{name}: the {what} of member {i} differ from those of member 0; they must be the same"
+                )
     axis = 1 if whole else 2
     return OwnExamples(
         x=np.stack([one.x for one in found], axis=2),

@@ -128,7 +128,10 @@ class Stack:
         initial: Mapping[str, Array] | None = None,
         keep: bool = True,
     ) -> Ran:
-        """Run some members, and put the gradients by their parameters into `gradients`; with `keep` answer with y too."""
+        """Run some members, and put their gradients by their parameters into `gradients`.
+
+        Without `keep` it may answer with no y and no state.
+        """
         asked = _Asked(gradients, loss, steps, truncate, keep)
         found = self._at_once(members, vectors, given, initial, rng, asked)
         if found is not None:
@@ -187,7 +190,7 @@ class Stack:
             own = given.of_some(some)
             bound.run(self._models(members[some]), vectors[some], batch, own.x, first)
             losses = np.zeros(0)
-            if asked is not None:
+            if asked is not None and own.target is not None:
                 losses = bound.loss(asked.loss, own.target, asked.steps)
                 bound.back(asked.gradients[some])
             keep = asked is None or asked.keep

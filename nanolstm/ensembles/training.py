@@ -114,7 +114,7 @@ class EnsembleTraining:
             self._carried = dict(ran.state)
         finite = np.isfinite(self._losses) & np.isfinite(norms)
         if not finite.all():
-            for row in np.flatnonzero(~finite):
+            for row in np.flatnonzero(~finite).tolist():
                 where = f"in epoch {self._epoch + 1}, batch {position + 1}"
                 self._members[self._alive[row]].diverge(plan, self._not_finite(row, where))
             norms = norms[finite]
@@ -123,8 +123,8 @@ class EnsembleTraining:
             ran = Ran(ran.y[rows] if len(ran.y) else ran.y, ran.state, self._losses)
             if not len(self._alive):
                 return ran
-        for row, norm in zip(self._alive, norms, strict=True):
-            member = self._members[row]
+        for number, norm in zip(self._alive, norms, strict=True):
+            member = self._members[number]
             member.norm, member.steps = max(member.norm, float(norm)), member.steps + 1
         self._good[...] = self._vectors
         if plan.clip is not None:
@@ -162,7 +162,8 @@ class EnsembleTraining:
                 y = self._stack.run(self._alive, self._vectors, self._of_alive(given)).y
             for row, member in enumerate(self._alive):
                 _, target, more = given.of(int(member))
-                found[row].add(y[row][:, held.begin :], target[:, held.begin :] if held.begin else target, more.get("lengths"))
+                target = target[:, held.begin :] if held.begin else target
+                found[row].add(y[row][:, held.begin :], target, more.get("lengths"))
         self._timings["validation"] += time.perf_counter() - began
         return [one.scores(plan.loss, plan.metrics, "validation_") for one in found]
 
@@ -185,7 +186,7 @@ class EnsembleTraining:
         ended = np.array([self._members[member].ending is not None for member in self._alive])
         if not ended.any():
             return
-        for row in np.flatnonzero(ended):
+        for row in np.flatnonzero(ended).tolist():
             self._put_away(row)
         rows = np.flatnonzero(~ended)
         self._alive, self._losses = self._alive[rows], self._losses[rows]

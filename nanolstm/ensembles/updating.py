@@ -16,7 +16,7 @@ from nanolstm.train.schedule import Watching
 def norms_of(gradients: Array) -> Array:
     """The Euclidean norm of each row, in the order of summation that one by itself has."""
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = np.sqrt(np.vecdot(gradients, gradients).astype(float))
+        norms: Array = np.sqrt(np.vecdot(gradients, gradients).astype(float))
     for row in np.flatnonzero(~np.isfinite(norms)):
         norms[row] = norm_of(gradients[row])
     return norms
@@ -45,9 +45,9 @@ class Updates:
         self._width = vectors.shape[1]
         count = 1 if self._together else len(vectors)
         self._optimizers = [copy.deepcopy(optimizer) for _ in range(count)]
-        self._schedules = [copy.deepcopy(schedule) if isinstance(schedule, Watching) else schedule] * count
-        if isinstance(schedule, Watching):
-            self._schedules = [copy.deepcopy(schedule) for _ in range(count)]
+        self._schedules = [
+            copy.deepcopy(schedule) if isinstance(schedule, Watching) else schedule for _ in range(count)
+        ]
         for one, rows in zip(self._optimizers, self._rows(vectors), strict=True):
             one.start(rows)
 
