@@ -15,8 +15,8 @@ from nanolstm.compile.cache import loaded
 from nanolstm.compile.emit import Source
 from nanolstm.compile.kernel_steps import CUT, RESTART
 from nanolstm.compile.memory import Memory
-from nanolstm.compile.numpy_target import on_arrays
 from nanolstm.compile.numba_target import written, written_for_members
+from nanolstm.compile.numpy_target import on_arrays
 from nanolstm.compile.steps import Steps
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError, one_line

@@ -173,20 +173,20 @@ class StepsWriter(Writer):
         self.used.add("product")
         word = x.name or self.names[base]
         self.line(f"# {target} {'+=' if accumulate else '='} {word} times {self._about(matrix)}")
-        ahead, at = f"product({array}, {start}", f"q * {packed}.shape[1]"
+        ahead, own = f"product({array}, {start}", f"q * {packed}.shape[1]"
         if heads:
             with self.block(f"for head in range({count}):"):
-                size = f"{at} + head * ({packed}.shape[1] // {count})"
+                size = f"{own} + head * ({packed}.shape[1] // {count})"
                 self.line(f"{ahead} + head * {stride}, {width}, n, {packed}, {size}, {k}, {m},")
                 self.line(f"        {target}, {goal} + head * {m}, {its_width}, {more})")
         elif count > 1:
-            self.line(f"{ahead}, {k}, n * {count}, {packed}, {at}, {k}, {m}, {target}, {goal}, {m}, {more})")
+            self.line(f"{ahead}, {k}, n * {count}, {packed}, {own}, {k}, {m}, {target}, {goal}, {m}, {more})")
         else:
             self.used.add("product_of_one")
             with self.block("if alone:"):
-                self.line(f"product_of_one({array}, {start}, {packed}, {at}, {k}, {m}, {target}, {goal}, {more})")
+                self.line(f"product_of_one({array}, {start}, {packed}, {own}, {k}, {m}, {target}, {goal}, {more})")
             with self.block("else:"):
-                self.line(f"{ahead}, {width}, n, {packed}, {at}, {k}, {m}, {target}, {goal}, {its_width}, {more})")
+                self.line(f"{ahead}, {width}, n, {packed}, {own}, {k}, {m}, {target}, {goal}, {its_width}, {more})")
 
     def _packed(self, matrix: Node, *, turned: bool) -> str:
         name = f"{self.names[matrix]}_packed{'_turned' if turned else ''}"

@@ -202,10 +202,8 @@ class BoundMembers:
 
     def _losses(self, function: Loss, given: Mapping[str, Array]) -> tuple[Array, Array]:
         """The loss of each model, and its derivative by the prediction."""
-        programs, rows = (
-            programs_of_loss(function, given["prediction"].shape[-1], self.y.dtype),
-            len(given["target"][0]),
-        )
+        rows, width = given["prediction"].shape[1:]
+        programs = programs_of_loss(function, width, self.y.dtype)
         if self._layout.lengths is None or rows == self._layout.batch:  # else each batch has another number of them
             if self._program is None or self._program[:2] != (programs, rows):
                 self._program = programs, rows, programs.joint_of_members(_BY_PREDICTION, rows)
