@@ -12,7 +12,6 @@ from nanolstm.train.clipping import Clip, norm_of
 from nanolstm.train.optimizer import Optimizer
 from nanolstm.train.schedule import Watching
 
-
 _AT_ONCE = 1 << 14
 """Bytes of parameters that are updated at once; an optimizer passes through some such arrays at the same time."""
 

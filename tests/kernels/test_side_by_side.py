@@ -131,3 +131,15 @@ def test_a_training_of_all_is_that_of_each(cell, bound):
         for name, value in alone[i].parameters.items():
             np.testing.assert_array_equal(ensemble[i].parameters[name], value, name)
     assert {2, 3} <= set(bound)
+
+
+def test_numbers_that_were_changed_in_place_are_seen(cell):
+    ensemble = nl.Ensemble(cell("ToyLSTM"), MEMBERS, rng=1, backend="numba")
+    x = np.random.default_rng(0).uniform(size=(8, 10, 2))
+    before = ensemble(x)
+    x[...] = -x
+    assert (ensemble(x) != before).any()
+    for i, model in enumerate(ensemble):
+        np.testing.assert_array_equal(ensemble(x)[i], model(x))
+        model.parameters["forget.b"][...] = i
+        np.testing.assert_array_equal(ensemble(x)[i], model(x))
