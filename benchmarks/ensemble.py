@@ -3,10 +3,10 @@
     python benchmarks/ensemble.py
     python benchmarks/ensemble.py --threads 1 --seconds 5 --members 32
 
-One batch is trained on again and again, in float32, with Adam and the mean squared error at all steps. A call is a whole
-`ensemble.fit`, or a whole `nl.fit` of each of at most eight of its members, with all that these do before and after
-their steps; both are given for one member. The parameters at the end are compared before anything is timed: they have
-to be the same bits. Then they alternate in one process, and medians are compared.
+One batch is trained on again and again, in float32, with Adam and the mean squared error at all steps. A call is a
+whole `ensemble.fit`, or a whole `nl.fit` of each of at most eight of its members, with all that these do before and
+after their steps; both are given for one member. The parameters at the end are compared before anything is timed: they
+have to be the same bits. Then they alternate in one process, and medians are compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contest import machine, restart
 from contest.clock import medians
 from contest.contestant import Contestant
 
-SHAPES = {(1, 522, 2, 3): 50, (1, 100, 8, 32): 50, (32, 100, 8, 32): 10}
+SHAPES = {(1, 522, 2, 3): 100, (1, 100, 8, 32): 100, (32, 100, 8, 32): 10}
 """(B, T, M, H), and how many steps are in one call."""
 
 ALONE = 8

@@ -20,7 +20,7 @@ from nanolstm.compile.numpy_target import on_arrays
 from nanolstm.compile.steps import Steps
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError, one_line
-from nanolstm.kernels.products import DEPTH, pack, packed_size, scratch_size
+from nanolstm.kernels.products import DEPTH, pack, pack_each, packed_size, scratch_size
 from nanolstm.kernels.threads import NO_SIGNALS, Task, get_num_threads, run_all
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -152,8 +152,7 @@ class Call:
             pack(matrix, room[0])
         else:
             matrices = matrix.reshape(-1, *matrix.shape[-2:])
-            for one, its_room in zip(matrices, room.reshape(len(matrices), -1), strict=True):
-                pack(one, its_room)
+            pack_each(matrices, room.reshape(len(matrices), -1))
 
     def before(self, prepare: Callable[[], None]) -> None:
         """Do this before each run."""

@@ -1,7 +1,8 @@
 """Values of several models of one shape at once: a graph with one axis more, for the models.
 
 Parameters, and what is computed of them alone, are one for all rows. Here they become one for each model, and the
-models take the place of the rows. Where a graph has rows as well, as that of a loss has, these become its first features.
+models take the place of the rows. Where a graph has rows as well, as that of a loss has, they become its first
+features.
 """
 
 from __future__ import annotations

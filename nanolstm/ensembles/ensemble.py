@@ -133,7 +133,8 @@ class Ensemble:
         elif alone:
             array = array[None]
             more = {name: np.asarray(value)[None] if np.ndim(value) else value for name, value in more.items()}
-        given = Given(array, None, more, own=own)
+        # A view is another object each time, and so the numbers in it are looked at each time.
+        given = Given(array.view(), None, more, own=own)
         y = self._stack.run(np.arange(len(self)), self._stack.vectors(), given).y
         return y[:, 0] if alone else y
 
@@ -225,7 +226,7 @@ class Ensemble:
         if plan.optimizer.full_batch:
             raise InputError(
                 f"optimizer {type(plan.optimizer).__name__} chooses its own steps for each model, and an ensemble "
-                "takes one step of all members: fit each member by itself, [nl.fit(model, data, ...) for model in ensemble]"
+                "takes one step of all members: fit each member by itself, for model in ensemble: nl.fit(model, ...)"
             )
         return EnsembleTraining(plan, self._stack).run()
 

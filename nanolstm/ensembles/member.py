@@ -26,7 +26,6 @@ class Member:
         history: a row for each of its epochs.
         best: its best epoch.
         ending: why it ended, in a word and in a sentence; None while it goes on.
-        norm: the largest norm of the present epoch's gradients.
         steps: how many updates it has had.
     """
 
@@ -35,20 +34,20 @@ class Member:
     history: list[dict[str, float]] = attrs.field(factory=list)
     best: Best = attrs.field(factory=Best)
     ending: tuple[Ending, str] | None = None
-    norm: float = 0.0
     steps: int = 0
 
     def end_epoch(self, plan: Plan, row: dict[str, float], parameters: Array) -> float | None:
         """Take note of an epoch, and see whether to go on: its score, unless that is not finite."""
         score = row["loss" if plan.held is None else "validation_loss"]
         self.history.append(row)
-        self.norm = 0.0
         if not math.isfinite(score):
             self.diverge(plan, f"the {plan.watched} after epoch {len(self.history)} is {score}")
             return None
         best = self.best
         if score < best.score:
-            self.best = Best(len(self.history), score, parameters.copy())
+            vector = best.vector if best.vector is not None else parameters.copy()
+            vector[...] = parameters
+            self.best = Best(len(self.history), score, vector)
         elif plan.patience is not None and len(self.history) - best.epoch >= plan.patience:
             self.ending = (
                 "patience",

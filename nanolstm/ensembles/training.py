@@ -36,8 +36,8 @@ class EnsembleTraining:
         self._rng = plan.rng if any(part.cell.anatomy.noises for part in plan.model.parts()) else None
         draws = plan.batching.draws(plan.examples, plan.batch_size)
         self._fixed = None if draws else [(piece, self._take(piece)) for piece in self._pieces()]
-        self._rates = np.zeros(len(self._members))
-        self._losses = np.zeros(len(self._members))
+        self._rates, self._losses, self._norms = np.zeros((3, len(self._members)))
+        self._steps = 0
         self._carried: dict[str, Array] | None = None
         self._epoch, self._exact = 0, False
         self._timings = {"total": 0.0, "training": 0.0, "validation": 0.0}
@@ -58,9 +58,8 @@ class EnsembleTraining:
         for row in range(len(self._alive)):
             self._put_away(row)
         self._timings["total"] = time.perf_counter() - began
-        steps = max(member.steps for member in self._members)
         runs = tuple(member.run(plan, self._timings) for member in self._members)
-        return EnsembleRun(runs=runs, timings={**self._timings, "steps": steps})
+        return EnsembleRun(runs=runs, timings={**self._timings, "steps": self._steps})
 
     def _pieces(self) -> list[Any]:
         return self._plan.batching.plan(self._plan.examples, self._plan.batch_size, self._plan.rng)
@@ -86,8 +85,8 @@ class EnsembleTraining:
         self._epoch += 1
         self._exact = len(parts) == 1 and plan.held is None
         scores = [
-            found[int(member)].scores(plan.loss, plan.metrics) if keep else {"loss": float(loss)}
-            for member, loss in zip(self._alive, self._losses, strict=True)
+            found[member].scores(plan.loss, plan.metrics) if keep else {"loss": loss}
+            for member, loss in zip(self._alive.tolist(), self._losses.tolist(), strict=True)
         ]
         self._timings["training"] += time.perf_counter() - began
         if plan.held is not None:
@@ -123,9 +122,8 @@ class EnsembleTraining:
             ran = Ran(ran.y[rows] if len(ran.y) else ran.y, ran.state, self._losses)
             if not len(self._alive):
                 return ran
-        for number, norm in zip(self._alive, norms, strict=True):
-            member = self._members[number]
-            member.norm, member.steps = max(member.norm, float(norm)), member.steps + 1
+        np.maximum(self._norms, norms, out=self._norms)
+        self._steps += 1
         self._good[...] = self._vectors
         if plan.clip is not None:
             clip_each(plan.clip, self._gradients, norms)
@@ -168,14 +166,14 @@ class EnsembleTraining:
         return [one.scores(plan.loss, plan.metrics, "validation_") for one in found]
 
     def _end_epoch(self, scores: list[dict[str, float]], began: float, bar: Any) -> None:
-        seconds = time.perf_counter() - began
-        for row, own in enumerate(scores):
-            member = self._members[self._alive[row]]
-            line = {"epoch": self._epoch, **own, "lr": float(self._rates[row]), "gradient_norm": member.norm}
-            kept = self._good if self._exact else self._vectors
-            score = member.end_epoch(self._plan, {**line, "seconds": seconds}, kept[row])
+        seconds, kept = time.perf_counter() - began, self._good if self._exact else self._vectors
+        rates, norms = self._rates.tolist(), self._norms.tolist()
+        for row, (number, own) in enumerate(zip(self._alive.tolist(), scores, strict=True)):
+            line = {"epoch": self._epoch, **own, "lr": rates[row], "gradient_norm": norms[row], "seconds": seconds}
+            score = self._members[number].end_epoch(self._plan, line, kept[row])
             if score is not None:
                 self._updates.observe(row, score)
+        self._norms[...] = 0.0
         if bar is not None:
             names = [name for name in ("loss", "validation_loss") if name in scores[0]]
             bar.epoch({"epoch": self._epoch} | {name: np.mean([own[name] for own in scores]) for name in names})
@@ -188,8 +186,8 @@ class EnsembleTraining:
             return
         for row in np.flatnonzero(ended).tolist():
             self._put_away(row)
-        rows = np.flatnonzero(~ended)
-        self._alive, self._losses = self._alive[rows], self._losses[rows]
+        rows = np.flatnonzero(~ended).tolist()
+        self._alive, self._losses, self._norms = self._alive[rows], self._losses[rows], self._norms[rows]
         self._vectors, self._gradients, self._good = (
             np.ascontiguousarray(array[rows]) for array in (self._vectors, self._gradients, self._good)
         )
@@ -201,5 +199,6 @@ class EnsembleTraining:
     def _put_away(self, row: int) -> None:
         """Give a member the parameters that it comes back with."""
         member = self._members[self._alive[row]]
+        member.steps = self._steps
         vector = member.parameters(self._plan, self._vectors[row], self._good[row], exact=self._exact)
         self._stack.put(member.number, vector)

@@ -21,7 +21,7 @@ from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.bound import brings_x_alone
 from nanolstm.gradient.model import Scored, last_rows
 from nanolstm.gradient.part import PartRun, cotangent
-from nanolstm.gradient.rows import rows_of
+from nanolstm.gradient.rows import Rows, rows_of
 from nanolstm.gradient.run import first_of, rows_beside_x, start
 from nanolstm.gradient.structure import first_states
 from nanolstm.kernels.threads import run_all
@@ -32,6 +32,8 @@ from nanolstm.traced import programs_of_loss
 if TYPE_CHECKING:
     from nanolstm.compile.kernel import Bound
     from nanolstm.sequence import Sequence
+
+NONE = np.zeros(0)
 
 _BY_PREDICTION = Variant(wrt=frozenset({"prediction"}))
 
@@ -80,6 +82,10 @@ class BoundMembers:
             self._tasks_back = divided([bound for _, bound in reversed(self._back)], steps.slices)
         self._models: tuple[Sequence, ...] = ()
         self._brought = self._own = False
+        # What was given last: of the same arrays nothing has to be laid out again.
+        self._x_put: tuple[Array, Rows] | None = None
+        self._asked: tuple[Array, Rows, Loss, Scored] | None = None
+        self._true = NONE
         self._program: tuple[Programs, int, Runnable] | None = None
 
     @property
@@ -124,7 +130,9 @@ class BoundMembers:
         if brings or self._brought:
             self._take(models[0], batch, initial)
         self._brought, self._own = brings, x.ndim == 4
-        self._put(x, self._x)
+        if self._x_put is None or self._x_put[0] is not x or self._x_put[1] is not batch.layout:
+            self._put(x, self._x)
+            self._x_put = x, batch.layout
         for _, _, bound in self._ahead:
             bound.restart()
             bound.prepare()
@@ -150,7 +158,7 @@ class BoundMembers:
                 else:
                     place[...] = [batch.layout.sorted(own) for own in initial[run.part.prefix + name]]
 
-    def _put(self, array: Array, rows: Array) -> Array:
+    def _put(self, array: Array, rows: Array) -> None:
         """Put `array` (B, T, ...), or (count, B, T, ...), into those of `rows` that are in use."""
         layout = self._layout
         place = rows[:, : layout.count]
@@ -158,7 +166,6 @@ class BoundMembers:
             place[...] = array.reshape(-1, array.shape[-1])[layout.index]
         else:
             place[...] = array.reshape(len(array), -1, array.shape[-1])[:, layout.index]
-        return place
 
     def predictions(self) -> Array:
         """The output (count, B, T, N), 0 beyond each sequence's length: the caller's own."""
@@ -182,23 +189,30 @@ class BoundMembers:
 
         The target is as for `value_and_grad`, with an axis for the models before it if x had one.
         """
-        layout, dtype, width = self._layout, self.y.dtype, self.y.shape[-1]
-        targets = target if self._own else target[None]
+        layout = self._layout
+        place: Any = slice(0, layout.count)
         if steps == "last":
-            place: Any = last_rows(layout)
-            true = np.stack([function.aligned((layout.batch, width), dtype, one) for one in targets])
+            place = last_rows(layout)
             self._dy[...] = 0.0
-        else:
-            place, shape = slice(0, layout.count), (layout.batch, layout.time, width)
-            aligned = [function.aligned(shape, dtype, one, lengths=layout.lengths) for one in targets]
-            true = np.stack([one.reshape(-1, one.shape[-1])[layout.index] for one in aligned])
-        given = {
-            "prediction": self.y[:, place],
-            "target": np.broadcast_to(true, (self.count, *true.shape[1:])),
-            "d loss": np.ones(self.count, dtype),
-        }
+        asked = target, layout, function, steps
+        if self._asked is None or any(a is not b for a, b in zip(asked, self._asked, strict=True)):
+            self._asked, self._true = asked, self._aligned(function, target if self._own else target[None], steps)
+        ones = np.ones(self.count, self.y.dtype)
+        given = {"prediction": self.y[:, place], "target": self._true, "d loss": ones}
         values, self._dy[:, place] = self._losses(function, given)
         return values
+
+    def _aligned(self, function: Loss, targets: Array, steps: Scored) -> Array:
+        """The target of each model beside the rows of its prediction that count."""
+        layout, dtype, width = self._layout, self.y.dtype, self.y.shape[-1]
+        if steps == "last":
+            true = np.stack([function.aligned((layout.batch, width), dtype, one) for one in targets])
+        else:
+            shape = layout.batch, layout.time, width
+            aligned = [function.aligned(shape, dtype, one, lengths=layout.lengths) for one in targets]
+            true = np.stack([one.reshape(-1, one.shape[-1])[layout.index] for one in aligned])
+        found: Array = np.broadcast_to(true, (self.count, *true.shape[1:]))
+        return found
 
     def _losses(self, function: Loss, given: Mapping[str, Array]) -> tuple[Array, Array]:
         """The loss of each model, and its derivative by the prediction."""
