@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nanolstm.ensembles.ensemble import Ensemble as Ensemble
     from nanolstm.ensembles.run import EnsembleRun as EnsembleRun
     from nanolstm.errors import NanolstmError as NanolstmError
+    from nanolstm.exchange.from_torch import from_torch as from_torch
     from nanolstm.forecasting.backtest import Backtest as Backtest
     from nanolstm.forecasting.comparison import diebold_mariano as diebold_mariano
     from nanolstm.forecasting.forecast import forecast as forecast
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from nanolstm.language.functions import identity as identity
     from nanolstm.language.functions import layer_norm as layer_norm
     from nanolstm.language.functions import merge as merge
+    from nanolstm.language.functions import relu as relu
     from nanolstm.language.functions import sigmoid as sigmoid
     from nanolstm.language.functions import softmax as softmax
     from nanolstm.language.functions import softplus as softplus
@@ -64,6 +66,9 @@ if TYPE_CHECKING:
     from nanolstm.language.initialisers import uniform as uniform
     from nanolstm.language.initialisers import zeros as zeros
     from nanolstm.language.parameters import Parameters as Parameters
+    from nanolstm.language.projections import nearest_orthogonal as nearest_orthogonal
+    from nanolstm.language.projections import positive as positive
+    from nanolstm.language.projections import spectral_radius as spectral_radius
     from nanolstm.loading import load_data as load_data
     from nanolstm.losses import Loss as Loss
     from nanolstm.losses import loss as loss
@@ -73,6 +78,8 @@ if TYPE_CHECKING:
     from nanolstm.store.models import load as load
     from nanolstm.store.models import save as save
     from nanolstm.streaming import Stepper as Stepper
+    from nanolstm.sweeping.compare import compare as compare
+    from nanolstm.sweeping.comparison import Comparison as Comparison
     from nanolstm.sweeping.sweep import sweep as sweep
     from nanolstm.traced import kernel_source as kernel_source
     from nanolstm.traced import trace as trace
@@ -94,6 +101,7 @@ _MODULES = {
     "ensembles.run": ("EnsembleRun",),
     "errors": ("NanolstmError", "errors"),
     "estimators": ("estimators",),
+    "exchange.from_torch": ("from_torch",),
     "forecasting.backtest": ("Backtest",),
     "forecasting.comparison": ("diebold_mariano",),
     "forecasting.forecast": ("forecast",),
@@ -101,7 +109,17 @@ _MODULES = {
     "forecasting.reach": ("out_of_reach",),
     "forecasting.walk_forward": ("walk_forward",),
     "language.fields": ("State", "absent", "feed", "noise", "param", "state"),
-    "language.functions": ("Array", "identity", "layer_norm", "merge", "sigmoid", "softmax", "softplus", "split"),
+    "language.functions": (
+        "Array",
+        "identity",
+        "layer_norm",
+        "merge",
+        "relu",
+        "sigmoid",
+        "softmax",
+        "softplus",
+        "split",
+    ),
     "language.gate": ("Gate", "blocks", "diagonal", "gate", "tied"),
     "hookspecs": ("hookimpl",),
     "language.initialisers": ("constant", "forget_bias", "glorot", "normal", "orthogonal", "uniform", "zeros"),
@@ -109,6 +127,7 @@ _MODULES = {
     "loading": ("load_data",),
     "losses": ("Loss", "loss"),
     "language.parameters": ("Parameters",),
+    "language.projections": ("nearest_orthogonal", "positive", "spectral_radius"),
     "plot": ("plot",),
     "plugins": ("plugins",),
     "recording": ("Recording",),
@@ -117,6 +136,8 @@ _MODULES = {
     "store.models": ("load", "save"),
     "testing": ("testing",),
     "streaming": ("Stepper",),
+    "sweeping.compare": ("compare",),
+    "sweeping.comparison": ("Comparison",),
     "sweeping.sweep": ("sweep",),
     "traced": ("kernel_source", "trace"),
     "train.checkpoint": ("Checkpoint",),

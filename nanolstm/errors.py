@@ -156,6 +156,14 @@ class MalformedAnswerError(SourceUnavailableError):
     """The source answered with something that is not in its own format."""
 
 
+class ExchangeError(NanolstmError, TypeError):
+    """A module of another library that no model here is equal to, or a model that no module there is equal to."""
+
+
+class MissingPackageError(NanolstmError, ImportError):
+    """Something needs a package that nanolstm can do without, and it is not installed."""
+
+
 class StoreError(NanolstmError):
     """A file of a model, or of a training run, cannot be written, read or used; the text begins with its path."""
 

@@ -46,6 +46,7 @@ class RegisterLoss(Protocol):
         columns: int | Callable[..., int] = 1,
         classes: bool = False,
         in_target_units: bool = True,
+        higher_is_better: bool = False,
     ) -> None:
         """Register a plain NumPy function of (prediction, target), each (n, N), to a scalar.
 
@@ -54,6 +55,7 @@ class RegisterLoss(Protocol):
         first target, then those of the second, and so on. `classes=True` lets the target be integer classes (n,), which
         arrive one-hot, (n, N). `in_target_units=False` says that not every column of the prediction is an estimate of
         the target (a log variance is none): such a prediction is not turned into the data's own units.
+        `higher_is_better=True` is for metrics such as an accuracy, by which models are ranked from the largest down.
         """
 
 

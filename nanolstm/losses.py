@@ -35,6 +35,7 @@ class Loss:
         columns: how many columns of the prediction go with one column of the target.
         classes: whether the target may be integer classes, which the function gets one-hot.
         in_target_units: whether every column of the prediction is an estimate of the target, in its units.
+        higher_is_better: whether a larger number is a better score, as an accuracy is; no loss is so.
         plugin: the plugin that registered it.
     """
 
@@ -44,6 +45,7 @@ class Loss:
     columns: int = 1
     classes: bool = False
     in_target_units: bool = True
+    higher_is_better: bool = False
     plugin: str = ""
 
     def __call__(self, prediction: Any, target: Any, *, lengths: Any = None) -> float:
@@ -214,6 +216,7 @@ def _find(text: str, kind: Literal["losses", "metrics"] = "losses") -> tuple[str
             columns=columns,
             classes=made.classes,
             in_target_units=made.in_target_units,
+            higher_is_better=made.higher_is_better,
             plugin=str(entry.plugin),
         ),
     )

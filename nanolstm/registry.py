@@ -57,6 +57,7 @@ class LossEntry:
     columns: int | Callable[..., int]
     classes: bool
     in_target_units: bool
+    higher_is_better: bool
 
 
 class Registry(Generic[T]):
@@ -138,13 +139,14 @@ def registrar(registry: Registry[Any], plugin: Plugin) -> Callable[..., None]:
         columns: int | Callable[..., int] = 1,
         classes: bool = False,
         in_target_units: bool = True,
+        higher_is_better: bool = False,
     ) -> None:
         if not callable(columns) and (not isinstance(columns, int) or columns < 1):
             raise PluginError(
                 f"{singular(registry.kind)} {name!r} is registered with columns={columns!r}; expected an int from 1 "
                 "on, or a function"
             )
-        registry.add(plugin, name, LossEntry(function, columns, classes, in_target_units))
+        registry.add(plugin, name, LossEntry(function, columns, classes, in_target_units, higher_is_better))
 
     return register_loss if registry.kind in ("losses", "metrics") else register
 

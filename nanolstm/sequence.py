@@ -292,6 +292,39 @@ class Sequence(Derivable):
         for derive in (False, True) if gradients else (False,):
             start(self, batch, {"parameters"} if derive else set(), derive=derive)
 
+    def to_torch(self, *, batch_first: bool = True, bias: bool | None = None) -> Any:
+        """A module of PyTorch that computes what this model does, with a copy of its parameters, in its dtype.
+
+        ```python title="needs torch"
+        import torch
+        import nanolstm as nl
+
+        model = nl.Sequence(nl.cells.LSTM(inputs=3, hidden=5, dtype="float32", rng=0))
+        module = model.to_torch()                          # LSTM(3, 5, batch_first=True)
+        y, (h, c) = module(torch.zeros(8, 100, 3))         # (8, 100, 5), (1, 8, 5), (1, 8, 5)
+        ```
+
+        A model of [`LSTM`][nanolstm.cells.LSTM] or [`ProjectedLSTM`][nanolstm.cells.ProjectedLSTM] becomes a
+        `torch.nn.LSTM`, one of [`GRU`][nanolstm.cells.GRU] a `torch.nn.GRU`, one of [`Elman`][nanolstm.cells.Elman] or
+        [`ElmanReLU`][nanolstm.cells.ElmanReLU] a `torch.nn.RNN`; so do subclasses of these that differ in nothing but
+        first values, or in having no biases. Where PyTorch has two biases and the cell one, it is all in `bias_ih`, and
+        `bias_hh` is 0. A model with a readout becomes a module whose parts are called `rnn` and `readout`, and which is
+        called as `rnn` is and answers as that does, y being the readout's.
+
+        Args:
+            batch_first: of the module; True is the layout of nanolstm.
+            bias: whether the module has biases; by default if the cells have any. False where one is not 0 is an error.
+
+        Raises:
+            ExchangeError: a cell or a stack that PyTorch has no module for, or first states that are learned; the text
+                says what goes, and what to write instead.
+            InputError: an argument that is neither True nor False.
+            MissingPackageError: PyTorch is not installed.
+        """
+        from nanolstm.exchange.to_torch import to_torch
+
+        return to_torch(self, batch_first, bias)
+
     def learned_starts(self, part: Part) -> dict[str, str]:
         """The states of `part` whose start is a parameter, trained or frozen, and its name in the model."""
         return self._learned[part.prefix]

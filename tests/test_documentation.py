@@ -21,6 +21,7 @@ import ast
 import contextlib
 import doctest
 import importlib
+import importlib.util
 import inspect
 import io
 import itertools
@@ -60,13 +61,14 @@ FENCE = re.compile(r"^(?P<indent> *)(?P<marks>```+|~~~+)(?P<info>.*)$")
 
 @attrs.frozen
 class Block:
-    """One fenced block; `follows` says that only blank lines part it from the block before."""
+    """One fenced block; `follows` says that only blank lines part it from the block before, `needs` what it imports."""
 
     page: Path
     line: int
     language: str
     title: str | None
     raises: str | None
+    needs: str | None
     text: str
     follows: bool
 
@@ -90,10 +92,13 @@ def blocks_of(text: str, page: Path) -> list[Block]:
         language, _, options = opening["info"].strip().partition(" ")
         title = re.search(r'title="([^" ]+)"', options)
         raises = re.search(r'title="raises (\w+)"', options)
-        assert "title" not in options or title or raises, f"{page.name}:{first}: {options} names no file and no error"
+        needs = re.search(r'title="needs (\w+)"', options)
+        known = title or raises or needs
+        assert "title" not in options or known, f"{page.name}:{first}: {options} names no file, no error, no package"
         body = textwrap.dedent("\n".join(lines[first:row])) + "\n"
         follows = not gap and bool(found)
-        found.append(Block(page, first, language, title and title[1], raises and raises[1], body, follows=follows))
+        of_title = [match and match[1] for match in (title, raises, needs)]
+        found.append(Block(page, first, language, *of_title, body, follows=follows))
         row, gap = row + 1, ""
     return found
 
@@ -105,7 +110,10 @@ def assert_prints(block: Block, expected: str, printed: str) -> None:
     )
 
 
-def run_python(block: Block, names: dict[str, object]) -> str:
+def run_python(block: Block, names: dict[str, object]) -> str | None:
+    """What it prints; None where a package that it needs is not installed."""
+    if block.needs and importlib.util.find_spec(block.needs) is None:
+        return None
     printed = io.StringIO()
     # Blank lines in front make the line numbers of a traceback those of the page.
     code = compile("\n" * block.line + block.text, str(block.page), "exec")

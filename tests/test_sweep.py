@@ -1,5 +1,6 @@
 """Many trainings: one table, whoever works on them."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import rich
+from rich.console import Console
 
 import nanolstm as nl
 from nanolstm.errors import CheckpointMismatchError, DamagedFileError, ForeignFileError, InputError, UnknownNameError
@@ -185,6 +188,19 @@ def test_a_file_of_other_data_cells_or_options_is_refused(tmp_path):
         nl.sweep(SERIES, **SMALL | {"cells": {"ToyLSTM": nl.cells.LSTM}}, file=file)
 
 
+def test_data_is_known_again_by_its_numbers_whatever_form_it_has(tmp_path):
+    file, made = tmp_path / "sweep.json", []
+
+    def counted(**given):
+        made.append(given["rng"])
+        return nl.cells.ToyLSTM(**given)
+
+    what = {"cells": {"toy": counted}, "sizes": 2, "epochs": 1, "seeds": 7, "file": file}
+    for data in (nl.SequenceData(x=X, y=X[..., :1]), (X, X[..., :1]), {"x": X, "target": X[..., :1], "lengths": None}):
+        nl.sweep({"data": data}, **what)
+    assert made.count(7) == 1
+
+
 def test_a_file_that_is_damaged_or_foreign_is_refused(tmp_path):
     file = tmp_path / "sweep.json"
     nl.sweep(SERIES, **SMALL, file=file)
@@ -202,6 +218,23 @@ def test_several_work_with_one_thread_each():
     with pytest.warns(nl.errors.SweepWarning):
         table = nl.sweep(SERIES, **SMALL | {"cells": telling()}, n_jobs=2)
     assert table["error"].str.contains("threads 1 of pid").all()
+
+
+def test_a_bar_shows_how_far_it_is_on_a_terminal_and_nothing_is_said_elsewhere(monkeypatch, capsys):
+    broken = {"good": SERIES["sum"], "bad": (X, np.full(X.shape[:2], np.nan))}
+    with pytest.warns(nl.errors.SweepWarning):
+        nl.sweep(broken, **SMALL)
+    assert capsys.readouterr() == ("", "")
+    text = io.StringIO()
+    monkeypatch.setattr(rich, "_console", Console(file=text, force_terminal=True, width=120, _environ={}))
+    with pytest.warns(nl.errors.SweepWarning):
+        table = nl.sweep(broken, **SMALL)
+    assert f"ToyLSTM 2, seed 0: {table['score'][0]:.4g}" in text.getvalue()
+    assert "ToyLSTM 2, seed 0: failed; 1 failed" in text.getvalue()
+    assert "2/2" in text.getvalue()
+    before = text.getvalue()
+    nl.sweep({"sum": SERIES["sum"]}, **SMALL, progress=False)
+    assert text.getvalue() == before
 
 
 @pytest.mark.parametrize(

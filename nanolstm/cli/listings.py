@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nanolstm import plugins
+from nanolstm.cli.cells import cells
 from nanolstm.cli.output import print_json, print_table
 from nanolstm.errors import NanolstmError
 
@@ -43,12 +44,12 @@ def _listing(kind: Any, option: str) -> Callable[..., None]:
     return listing
 
 
-LISTINGS = {
+LISTINGS: dict[str, Callable[..., None]] = {
     "plugins": list_plugins,
+    "cells": cells,
     **{
         kind: _listing(kind, option)
         for kind, option in {
-            "cells": "--cell knows",
             "sources": "--source knows",
             "losses": "--loss knows",
             "optimizers": "--optimizer knows",
@@ -64,13 +65,8 @@ LISTINGS = {
 
 def _about(kind: Any, name: str) -> str:
     """The first line of its docstring."""
-    if kind == "cells":
-        from nanolstm.cells.find import find_cell
-
-        found: Any = find_cell(name)[0]
-    else:
-        value = plugins.lookup(kind, name)[1].value
-        found = getattr(value, "function", value)
+    value = plugins.lookup(kind, name)[1].value
+    found = getattr(value, "function", value)
     return ((found.__doc__ or "").strip().splitlines() or [""])[0]
 
 

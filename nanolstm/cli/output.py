@@ -20,6 +20,26 @@ def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     Console().print(table)
 
 
+def print_code(source: str) -> None:
+    """Print Python source as it is, in colours where a terminal shows them."""
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    console = Console()
+    if console.is_terminal:
+        # The terminal's own colours, which are legible on its own background.
+        console.print(Syntax(source, "python", theme="ansi_dark", background_color="default", word_wrap=True))
+    else:
+        typer.echo(source)
+
+
+def writable(text: str) -> str:
+    """`text` with powers as ^2 and products as * where standard output has no letters for them."""
+    from rich.console import Console
+
+    return text if "utf" in Console().encoding.lower() else text.translate({0xB2: "^2", 0xB3: "^3", 0xB7: "*"})
+
+
 def print_json(value: Any) -> None:
     """Print plain values as one JSON text."""
     import json

@@ -17,16 +17,21 @@ import typer
 
 from nanolstm import __version__, plugins
 from nanolstm.cli.check import check, kernel
+from nanolstm.cli.compare import compare
 from nanolstm.cli.evaluate import evaluate
 from nanolstm.cli.listings import LISTINGS
+from nanolstm.cli.new import new
 from nanolstm.cli.predict import predict
 from nanolstm.cli.run import run
+from nanolstm.cli.sweep import sweep
 from nanolstm.errors import InputError, NanolstmError, PluginError, UnknownNameError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "evaluate": evaluate,
     "predict": predict,
+    "compare": compare,
+    "sweep": sweep,
     "check": check,
     "kernel": kernel,
     **LISTINGS,
@@ -57,7 +62,8 @@ def build() -> typer.Typer:
 
     for name, command in COMMANDS.items():
         app.command(name=name)(command)
-    owners = {str(command.name): "nanolstm" for command in app.registered_commands}
+    app.add_typer(new, name="new")
+    owners = dict.fromkeys([*COMMANDS, "new"], "nanolstm")
     for plugin, theirs in plugins.shared.offers("nanolstm_register_commands", typer.Typer):
         try:
             names = sorted(typer.main.get_group(theirs).commands)

@@ -162,7 +162,7 @@ def run_trial(plan: Plan, frame: pd.DataFrame, *, folds: int = 1, refit: bool = 
     options = plan.options
     past = tuple(name for name in plan.columns if name != options.target)
     windows = Windows(targets=options.target, past=past, context=options.context, horizon=options.horizon)
-    transforms = _transforms(options.transform, frame[list(windows.columns)])
+    transforms = transforms_of(options.transform, frame[list(windows.columns)])
     output = output_of(plan.loss)
     splits = Splits(folds=folds, test=options.held_out / folds, validation=options.validation, refit=refit)
     runs: list[Run] = []
@@ -229,8 +229,8 @@ def output_of(loss: Loss) -> Output:
     return Point()
 
 
-def _transforms(asked: str, frame: pd.DataFrame) -> dict[str, str]:
-    """A transform for each column."""
+def transforms_of(asked: str, frame: pd.DataFrame) -> dict[str, str]:
+    """A transform for each column; `auto` is log returns of what is above 0 throughout, and differences of the rest."""
     positive = (frame > 0).all()
     auto = {str(column): "log_return" if positive[column] else "difference" for column in frame.columns}
     return auto if asked == "auto" else dict.fromkeys(auto, asked)

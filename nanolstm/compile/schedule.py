@@ -236,8 +236,12 @@ class _Placing:
         if is_product(node):
             self._product(node)
             return
-        for task in tasks_of(node):
-            self._put(task)
+        tasks = tasks_of(node)
+        # What is begun in one stage and ended in a later one would be begun for all rows before it is ended for any.
+        operands = (origin(x, self.must)[0] for x in node.inputs)
+        stage = max((self.place[x][0] for x in operands if x in self.place), default=0) if len(tasks) > 1 else 0
+        for task in tasks:
+            self._put(task, stage)
 
     def in_place(self, state: Node, new: Node) -> bool:
         """Whether the new value of a state can be written where the old one stands: whether that is read no more."""
@@ -269,8 +273,8 @@ class _Placing:
         for x in vectors:
             self.readers[x].append(((stage, -1), False))
 
-    def _put(self, task: Task) -> None:
-        at = (0, 0)
+    def _put(self, task: Task, stage: int) -> None:
+        at = (stage, 0)
         if task.node in self.place:  # a task of it that comes before this one
             stage, nest = self.place[task.node]
             at = (stage, nest if task.kind == "part" and task.at else nest + 1)

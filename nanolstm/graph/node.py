@@ -198,25 +198,39 @@ class Graph:
             names[node] = name
         return names
 
-    def __str__(self) -> str:
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """One row for each node: its name, its operation, its operands, its shape."""
         names = self.names()
-
-        def word(node: Node) -> str:
-            return _number(node.static[0]) if node.op.name == "constant" else names[node]
-
         rows = []
         for node in dict.fromkeys([*self.inputs.values(), *self.nodes()]):
             if node.op.name != "constant":
-                operands = ", ".join([*map(word, node.inputs), *_settings(node)])
+                operands = ", ".join([*(_word(operand, names) for operand in node.inputs), *_settings(node)])
                 shape = ("n", *map(str, node.shape)) if node.lead else tuple(map(str, node.shape))
                 rows.append((names[node], node.op.name, operands, f"({', '.join(shape)})"))
-        widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-        lines = ["  ".join([*(row[c].ljust(widths[c]) for c in range(3)), row[3]]) for row in rows]
-        answers = [name if name == word(node) else f"{name} = {word(node)}" for name, node in self.outputs.items()]
-        return "\n".join([self.title, *(f"  {line}" for line in lines), f"  returns {', '.join(answers)}"])
+        return rows
+
+    def returned(self) -> str:
+        """What is computed, by the names of nodes."""
+        names = self.names()
+        words = {name: _word(node, names) for name, node in self.outputs.items()}
+        return ", ".join(name if name == word else f"{name} = {word}" for name, word in words.items())
+
+    def __str__(self) -> str:
+        return laid_out(self.title, self.rows(), self.returned())
 
     def __repr__(self) -> str:
         return f"<graph of {self.title}: {len(self.nodes())} nodes; print it>"
+
+
+def laid_out(title: str, rows: Sequence[tuple[str, str, str, str]], returned: str) -> str:
+    """The rows of a graph in columns, below its title."""
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    lines = ["  ".join([*(row[c].ljust(widths[c]) for c in range(3)), row[3]]) for row in rows]
+    return "\n".join([title, *(f"  {line}" for line in lines), f"  returns {returned}"])
+
+
+def _word(node: Node, names: Mapping[Node, str]) -> str:
+    return _number(node.static[0]) if node.op.name == "constant" else names[node]
 
 
 def _settings(node: Node) -> list[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
@@ -57,6 +58,18 @@ def get_num_threads() -> int:
             raise InputError(f"NANOLSTM_NUM_THREADS={given!r}: expected a number of threads from 1 on")
         return int(given)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def limited_to(number: int | None) -> Iterator[None]:
+    """Within the block models run on so many threads, and after it on as many as before; None changes nothing."""
+    before = _chosen
+    if number is not None:
+        set_num_threads(number)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
 
 
 def run_all(tasks: Sequence[Task]) -> None:

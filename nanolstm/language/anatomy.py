@@ -14,6 +14,7 @@ import attrs
 from nanolstm.language.functions import Array
 from nanolstm.language.gate import Gate, Product
 from nanolstm.language.initialisers import Initialiser
+from nanolstm.language.projections import Projection
 
 
 @attrs.frozen
@@ -60,7 +61,7 @@ class ParameterAnatomy:
     shape: tuple[int, ...]
     init: Initialiser
     frozen: bool = False
-    project: Callable[[Array], Array] | None = None
+    project: Projection | None = None
 
 
 @attrs.frozen

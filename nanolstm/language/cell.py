@@ -19,6 +19,7 @@ from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource, first_values, random_source
 from nanolstm.language.observe import Tell, observed
 from nanolstm.language.parameters import Parameters
+from nanolstm.language.projections import bring_back
 from nanolstm.language.resolve import resolve
 from nanolstm.language.stepping import read_only, try_step
 
@@ -115,21 +116,30 @@ class Cell(Declared):
         buffer = np.concatenate([drawn[key].ravel() for key in parts.layout()] or [np.zeros(0)]).astype(self.dtype)
         self._attach(parts, buffer)
         self.initialise(rng)
+        self.project()
         self.__dict__["outputs"] = try_step(self)
 
     def initialise(self, rng: RandomSource) -> None:
-        """Override to change first values after all are drawn, for example to scale a weight by its spectral radius."""
+        """Override to change first values after all are drawn, for example to scale a weight by its spectral radius.
+
+        What is declared with `project=` is brought back where it belongs after that.
+        """
 
     def fresh(self, rng: int | RandomSource | None = None) -> Self:
         """A cell of the same class and sizes with newly drawn parameters."""
         return cast("Self", attrs.evolve(cast("Any", self), rng=rng))
 
     def project(self) -> None:
-        """Bring each parameter that was declared with `project=` back where it belongs; done after each update."""
+        """Bring each parameter that was declared with `project=` back where it belongs.
+
+        Done when the cell is made, and by [`nl.fit`][nanolstm.fit] after each update.
+
+        Raises:
+            InputError: a projection that does not fit the parameter, or that yields another shape or dtype.
+        """
         for key, part in self.anatomy.parameters.items():
             if part.project is not None:
-                values = self.frozen if part.frozen else self.parameters
-                values[key] = part.project(values[key])
+                bring_back((self.frozen if part.frozen else self.parameters)[key], part.project, key)
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in settings_of(type(self)) if name not in ("rng", "dtype")}

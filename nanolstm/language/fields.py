@@ -7,7 +7,6 @@ property), or a tuple of these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -15,6 +14,7 @@ import attrs
 from nanolstm.errors import CellError
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import Initialiser
+from nanolstm.language.projections import Projection, check_projection
 
 State: TypeAlias = Array
 """The annotation of a state that is declared as a field."""
@@ -30,7 +30,7 @@ class ParamField:
     shape: Size
     init: Initialiser
     frozen: bool
-    project: Callable[[Array], Array] | None
+    project: Projection | None
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +89,7 @@ def param(
     init: Initialiser,
     *,
     frozen: bool = False,
-    project: Callable[[Array], Array] | None = None,
+    project: Projection | None = None,
 ) -> Any:
     """Declare a free parameter of a cell or of a gate, read in `step` as `self.<name>`.
 
@@ -108,8 +108,15 @@ def param(
         shape: a size or a tuple of sizes; in a gate, `"size"` is the gate's.
         init: an initialiser: a number, an array, or a function of (rng, shape).
         frozen: keep it out of training, and in `cell.frozen`.
-        project: keeps the parameter where it belongs: `lambda a: np.clip(a, 0, 1)`. `cell.project()` applies it.
+        project: keeps the parameter where it belongs, from its first value on and after each update: `nl.positive()`,
+            `nl.spectral_radius(0.9)`, `nl.nearest_orthogonal()`, or a function of an array such as
+            `lambda a: np.clip(a, 0, 1)`. `cell.project()` applies it.
+
+    Raises:
+        CellError: a projection that is no function.
     """
+    if project is not None:
+        check_projection(project, "param(project=...)")
     return declared_field(ParamField(shape=shape, init=init, frozen=frozen, project=project))
 
 

@@ -48,6 +48,12 @@ def sigmoid(x: Array) -> Array:
         return 1.0 / (1.0 + np.exp(-x))
 
 
+def relu(x: Array) -> Array:
+    """max(x, 0), element by element. Where x is 0, between its slopes 0 and 1, the derivative is taken as 1/2."""
+    y: Array = np.maximum(x, 0.0)
+    return y
+
+
 @one_operation
 def softplus(x: Array) -> Array:
     """log(1 + exp(x)), element by element, without overflow. Makes a positive number of any: `softplus(self.rate)`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -13,6 +13,7 @@ from nanolstm.language.declaration import Declared, fields_of
 from nanolstm.language.fields import KEY, Mark, Size, declared_field
 from nanolstm.language.functions import Array, merge, split
 from nanolstm.language.initialisers import Initialiser
+from nanolstm.language.projections import Projection, check_projection
 
 
 @attrs.frozen
@@ -98,6 +99,11 @@ class Gate(Declared):
     products: tuple[Product, ...]
     owner: str
 
+    if TYPE_CHECKING:  # which weights there are is said in the field
+
+        def __getattr__(self, name: str) -> Array:
+            """A weight or the bias."""
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__ and name not in self.__dict__.get("_held", {}):
             raise CellError(
@@ -182,6 +188,7 @@ class GateField:
     weights: Mapping[str, Any]
     bias: bool | Tied
     init: Initialiser | Mapping[str, Initialiser] | None
+    project: Mapping[str, Projection]
     frozen: bool
     options: Mapping[str, Any]
 
@@ -195,6 +202,7 @@ def gate(
     U: Any = "x",
     W: Any = FIRST_STATE,
     init: Initialiser | Mapping[str, Initialiser] | None = None,
+    project: Projection | Mapping[str, Projection] | None = None,
     frozen: bool = False,
     **weights: Any,
 ) -> Any:
@@ -223,12 +231,14 @@ def gate(
         W: the same for the second weight; by default the first state of `step`.
         init: an initialiser for all weights, or a mapping from weight names (and `"b"`; `"*"` for all others) to
             initialisers. By default weights are standard normal and biases 0, as in the notebook.
+        project: what keeps all weights where they belong, or a mapping as for `init`: `{"W": nl.spectral_radius(0.9)}`.
         frozen: keep the gate's parameters out of training, and in `cell.frozen`.
         weights: further weights by name, their values passed in this order after U's and W's; a name that is a field
             of `kind` sets that field instead.
 
     Raises:
-        CellError: an activation that is no function, a `kind` that is no Gate, a weight's value that names nothing.
+        CellError: an activation or a projection that is no function, a `kind` that is no Gate, a weight's value that
+            names nothing.
     """
     if not callable(act):
         raise CellError(f"gate({act!r}): the activation must be a function of an array, such as sigmoid or np.tanh")
@@ -240,6 +250,9 @@ def gate(
     kind = kind or Gate
     if not (isinstance(kind, type) and issubclass(kind, Gate)):
         raise CellError(f"gate(kind={kind!r}): expected a subclass of Gate")
+    projections = project if isinstance(project, Mapping) else {} if project is None else {"*": project}
+    for name, projection in projections.items():
+        check_projection(projection, f"gate(project={{{name!r}: ...}})")
     options = {name: weights.pop(name) for name in kind.option_names() if name in weights}
     all_weights = {"U": U, "W": W, **weights}
     for name in weights:
@@ -259,6 +272,7 @@ def gate(
             weights={name: Dense(w) if isinstance(w, str) else w for name, w in all_weights.items() if w is not None},
             bias=bias,
             init=init,
+            project=projections,
             frozen=frozen,
             options=options,
         )

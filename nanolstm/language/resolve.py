@@ -146,6 +146,7 @@ class _Resolver:
     def _gate(self, name: str, field: GateField) -> GateAnatomy:
         size = self.sizes[name]
         inits = field.init if isinstance(field.init, Mapping) else {} if field.init is None else {"*": field.init}
+        projects = field.project
         keys: dict[str, str] = {}
         products = []
         for weight in field.weights:
@@ -157,19 +158,28 @@ class _Resolver:
             keys[weight] = key
             if key == f"{name}.{weight}":
                 shape = self._weight_shape(product, size, key)
-                self.parameters[key] = ParameterAnatomy(
-                    shape, inits.get(weight, inits.get("*", normal())), field.frozen
-                )
+                init, project = inits.get(weight, inits.get("*", normal())), projects.get(weight, projects.get("*"))
+                self.parameters[key] = ParameterAnatomy(shape, init, field.frozen, project)
         if field.bias:
             keys["b"], _ = self._follow(name, "b")
             if keys["b"] == f"{name}.b":
-                self.parameters[keys["b"]] = ParameterAnatomy((size,), inits.get("b", 0.0), field.frozen)
+                self.parameters[keys["b"]] = ParameterAnatomy(
+                    (size,), inits.get("b", 0.0), field.frozen, projects.get("b")
+                )
         for f in fields_of(field.kind):
             if KEY in f.metadata:
                 self._param_of_kind(name, field, f, keys, inits)
-        for word in inits:
-            if word not in (*keys, "*"):
-                raise CellError(f"{self.name}: gate {name!r} has init for {word!r}: {nearest(word, [*keys, '*'])}")
+        for what, words in (("init", inits), ("project", projects)):
+            for word in words:
+                if word not in (*keys, "*"):
+                    raise CellError(
+                        f"{self.name}: gate {name!r} has {what} for {word!r}: {nearest(word, [*keys, '*'])}"
+                    )
+                if what == "project" and word != "*" and keys[word] != f"{name}.{word}":
+                    raise CellError(
+                        f"{self.name}: gate {name!r} has project for {word!r}, which is tied to {keys[word]!r}; "
+                        "declare it there"
+                    )
         return GateAnatomy(field.kind, field.activation, size, tuple(products), keys, field.options)
 
     def _param_of_kind(
@@ -186,7 +196,10 @@ class _Resolver:
         own = keys[f.name] = f"{name}.{f.name}"
         declared = self._param(f.metadata[KEY], f"param {own!r}", self.sizes[name])
         self.parameters[own] = attrs.evolve(
-            declared, init=inits.get(f.name, declared.init), frozen=declared.frozen or field.frozen
+            declared,
+            init=inits.get(f.name, declared.init),
+            frozen=declared.frozen or field.frozen,
+            project=field.project.get(f.name, declared.project),
         )
 
     def _follow(self, gate: str, weight: str) -> tuple[str, Any]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from nanolstm.lazy import offer
 
 if TYPE_CHECKING:
+    from nanolstm.plot.comparing import learning_curves as learning_curves
     from nanolstm.plot.files import check_picture as check_picture
     from nanolstm.plot.files import save as save
     from nanolstm.plot.forecasts import errors_by_horizon as errors_by_horizon
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from nanolstm.plot.saturated import saturation as saturation
 
 _MODULES = {
+    "comparing": ("learning_curves",),
     "files": ("check_picture", "save"),
     "forecasts": ("errors_by_horizon", "forecast"),
     "lags": ("gradient_by_lag",),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -14,14 +13,25 @@ import numpy as np
 
 from nanolstm.cells.find import find_cell
 from nanolstm.errors import DivergedError, InputError, one_line
-from nanolstm.kernels import threads
+from nanolstm.kernels.threads import limited_to
 from nanolstm.losses import Loss
 from nanolstm.sequence import Sequence
 from nanolstm.train.examples import by_name
 from nanolstm.train.fit import fit
+from nanolstm.train.run import Run
 
 Row: TypeAlias = dict[str, Any]
 SETTINGS = ("series", "cell", "size", "loss", "seed")
+_NOTHING: Row = {
+    "parameters": 0,
+    "score": np.nan,
+    "best_epoch": 0,
+    "epochs": 0,
+    "stopped": "failed",
+    "step_seconds": np.nan,
+}
+COLUMNS = (*SETTINGS, *_NOTHING, "seconds", "error")
+"""Those of the table, in their order; with histories there is one more, `history`."""
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -30,6 +40,7 @@ class Member:
 
     `series` and `cell` are names; `make` is the cell's class, a function of (inputs, hidden, rng), or a text that has
     to be looked up where the training is, since the module that it names is known by its path only.
+    With `keeps_history` the row has the history of the training too, as a list of numbers for each of its columns.
     """
 
     series: str
@@ -43,6 +54,7 @@ class Member:
     readout: int | None
     backend: Any
     options: Mapping[str, Any]
+    keeps_history: bool = False
 
     @property
     def settings(self) -> Row:
@@ -66,25 +78,37 @@ class Member:
     def run(self, number_of_threads: int | None = None) -> Row:
         """Train, on so many threads (None: on those that there are), and answer with a row, whatever goes wrong."""
         began = time.perf_counter()
-        row = self.settings | {"score": np.nan, "best_epoch": 0, "epochs": 0, "stopped": "failed"}
+        row = self.settings | _NOTHING
         error = ""
         try:
             with limited_to(number_of_threads):
-                row |= self._trained()
+                model = self.model()
+                row["parameters"] = model.parameters.count
+                row |= self._trained(model)
         except Exception as failure:  # noqa: BLE001  # the other members go on
             error = one_line(failure)
             if isinstance(failure, DivergedError) and failure.run is not None:
-                row |= {"epochs": len(failure.run.history), "stopped": failure.run.stopped}
+                row |= self._ended(failure.run)
         return row | {"seconds": time.perf_counter() - began, "error": error}
 
-    def _trained(self) -> Row:
+    def _trained(self, model: Sequence) -> Row:
         # Copies, so that an optimizer or a callback begins anew whether or not members share a process.
         options = copy.deepcopy(dict(self.options))
         given: dict[str, Any] = {"loss": self.loss, "metrics": [self.score], "rng": self.seed, "progress": False}
-        run = fit(self.model(), self.data, **given, **options)
-        row: Row = {"best_epoch": run.best_epoch, "epochs": len(run.history), "stopped": run.stopped}
+        run = fit(model, self.data, **given, **options)
+        row = self._ended(run) | {"best_epoch": run.best_epoch}
         if run.best_epoch:
             row["score"] = float(run.history[f"validation_{self.score}"].loc[run.best_epoch])
+        return row
+
+    def _ended(self, run: Run) -> Row:
+        """What there is to say of a training, whether it went well or not."""
+        row: Row = {"epochs": len(run.history), "stopped": run.stopped}
+        steps = int(run.timings["steps"])
+        if steps > 1:  # the first one compiles or loads kernels
+            row["step_seconds"] = (run.timings["training"] - run.timings["first_step"]) / (steps - 1)
+        if self.keeps_history:
+            row["history"] = run.history.reset_index().to_dict("list") if len(run.history) else {}
         return row
 
     def _columns(self) -> int:
@@ -98,15 +122,3 @@ class Member:
         if self.loss.classes:
             raise InputError(f"loss {self.loss} takes a column for each class: say readout= how many there are")
         return self.loss.columns * (shape[-1] if len(shape) > leading else 1)
-
-
-@contextmanager
-def limited_to(number: int | None) -> Iterator[None]:
-    """Within the block models run on so many threads; None changes nothing."""
-    before = threads._chosen
-    if number is not None:
-        threads.set_num_threads(number)
-    try:
-        yield
-    finally:
-        threads.set_num_threads(before)

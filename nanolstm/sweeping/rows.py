@@ -22,7 +22,7 @@ from nanolstm.errors import (
 from nanolstm.store.atomic import replacing
 from nanolstm.store.trial import same, tried
 from nanolstm.store.values import decoded, encoded, parsed
-from nanolstm.sweeping.member import SETTINGS, Member, Row
+from nanolstm.sweeping.member import COLUMNS, SETTINGS, Member, Row
 from nanolstm.train.examples import by_name
 from nanolstm.train.identity import shown
 
@@ -58,8 +58,9 @@ class Finished:
     rows: dict[tuple[Any, ...], Row] = attrs.field(factory=dict)
 
     def find(self, member: Member) -> Row | None:
-        """The row of a member, if it has one."""
-        return self.rows.get(_key(member.settings))
+        """The row of a member, if it has one with all that is asked for."""
+        row = self.rows.get(_key(member.settings))
+        return None if row is None or (member.keeps_history and "history" not in row) else row
 
     def add(self, row: Row) -> None:
         """Keep one more."""
@@ -79,6 +80,8 @@ def finished(path: Path | None, identity: Identity) -> Finished:
         CheckpointMismatchError: its rows are of other data, other cells or other options.
         StoreError: it cannot be read or used.
     """
+    if path is not None and not path.parent.is_dir():
+        raise FileAccessError(f"{path} cannot be written: there is no folder {path.parent}")
     if path is None or not path.exists():
         return Finished(path, identity)
     kept, rows = _read(path)
@@ -112,7 +115,7 @@ def _read(path: Path) -> tuple[Identity, list[Row]]:
         raise DamagedFileError(f"{path} is not as it was written; delete it, or restore it from a copy")
     try:
         body = decoded(told)
-        rows = [{**row} for row in body.pop("rows") if row.keys() >= set(SETTINGS)]
+        rows = [{**row} for row in body.pop("rows") if row.keys() >= set(COLUMNS)]
         return {part: {**body[part]} for part in ("series", "cells", "options")}, rows
     except (ValueError, TypeError, KeyError, AttributeError):
         raise DamagedFileError(f"{path} is no file that a sweep has written") from None
@@ -147,6 +150,8 @@ def _digest(body: Any) -> str:
 def _checksum(given: Mapping[str, Any]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for name, value in sorted(given.items()):
+        if value is None:  # of which NumPy makes an address
+            continue
         for part in value if isinstance(value, list | tuple) else [value]:
             array = np.ascontiguousarray(part)
             digest.update(f"{name} {array.shape} {array.dtype}".encode() + array.tobytes())

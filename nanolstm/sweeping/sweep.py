@@ -1,39 +1,29 @@
-"""`sweep`: its arguments as members, and the members handed out to whoever works on them."""
+"""`sweep`: members handed out to whoever works on them, and what they come to as one table."""
 
 from __future__ import annotations
 
-import inspect
-import itertools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nanolstm.cells.find import find_cell
-from nanolstm.compile.backend import chosen
-from nanolstm.errors import InputError, SweepWarning, UnknownNameError, nearest
-from nanolstm.losses import loss as find_loss
-from nanolstm.losses import metric
-from nanolstm.sweeping.member import SETTINGS, Member, Row, limited_to
+from nanolstm.errors import SweepWarning
+from nanolstm.kernels.threads import limited_to
+from nanolstm.sweeping.arguments import members_of
+from nanolstm.sweeping.member import COLUMNS, SETTINGS, Member, Row
+from nanolstm.sweeping.progress import SweepProgress, sweep_progress
 from nanolstm.sweeping.rows import finished, identity_of
-from nanolstm.train.fit import fit
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_OWN = ("model", "data", "loss", "metrics", "validation", "rng", "progress", "checkpoint", "resume")
-"""Arguments of `fit` that a sweep gives itself, or that one file for all members would make no sense of."""
 
 
 def sweep(
     series: Mapping[str, Any],
     *,
     cells: Any,
-    sizes: int | Iterable[int],
+    sizes: int | Iterable[int] | Mapping[str, Any],
     losses: Any = "mse",
     seeds: int | Iterable[int] = 0,
     score: str | Callable[..., Any] = "mse",
@@ -41,6 +31,8 @@ def sweep(
     readout: int | None = None,
     n_jobs: int | None = None,
     file: str | os.PathLike[str] | None = None,
+    histories: bool = False,
+    progress: bool = True,
     **options: Any,
 ) -> pd.DataFrame:
     """Train a model for each combination of series, cells, sizes, losses and seeds; answer with a table of them.
@@ -62,7 +54,7 @@ def sweep(
         cells: one or several of: a class; a registered name, `module:Class` or `path/to/file.py:Class`, with
             `(field=value)` after it or not; a function of (inputs, hidden, rng) that answers with a cell or a stack of
             cells. Or a dict of these by the names that they shall have in the table.
-        sizes: one or several hidden sizes.
+        sizes: one or several hidden sizes; or a dict of these by the names of the cells.
         losses: one or several losses, as for `fit`.
         seeds: one or several seeds, each for first parameters and for the order of training data.
         score: the metric, as in `fit(metrics=)`, that all members are compared by whatever their loss is: on the data
@@ -74,13 +66,17 @@ def sweep(
             `joblib.parallel_config` says, or else one after the other. Where several are, each has one thread.
         file: where finished rows are kept. Members that have one there are not trained again; failed ones are. More
             members may be asked for later; other data, cells or options are refused.
+        histories: keep how each training went, in a column `history`: the frame that a [`Run`][nanolstm.Run] has.
+            With `file`, members that were trained without it are trained again.
+        progress: show a bar where somebody can see it.
         options: everything else goes to `fit`: `epochs`, `optimizer`, `patience`, `batching`, `steps`, ...
 
     Returns:
         A row for each member, in the order of the arguments, the last changing fastest: `series`, `cell`, `size`,
-        `loss`, `seed`; `score`; `best_epoch`, `epochs`, `stopped` as in a [`Run`][nanolstm.Run]; `seconds`; `error`,
-        which is empty where there was none. A failed member has no score (NaN); one `SweepWarning` counts them. The
-        same arguments give the same bits on the same machine, however many are trained at once.
+        `loss`, `seed`; `parameters`, how many were trained; `score`; `best_epoch`, `epochs`, `stopped` as in a
+        [`Run`][nanolstm.Run]; `step_seconds`, the mean time of a training step but the first; `seconds` in all;
+        `error`, which is empty where there was none. A failed member has no score (NaN); one `SweepWarning` counts
+        them. The same arguments give the same bits on the same machine, however many are trained at once.
 
     Raises:
         InputError: an argument that is none of the above.
@@ -88,84 +84,64 @@ def sweep(
         CheckpointMismatchError: `file` holds rows of other data, cells or options.
         StoreError: `file` cannot be read, written or used.
     """
-    members = _members(series, cells, sizes, losses, seeds, score, readout, {"validation": validation, **options})
-    path = None if file is None else Path(file)
-    kept = finished(path, identity_of(members))
-    rows = {i: row for i, member in enumerate(members) if (row := kept.find(member))}
-    for i, row in _trained({i: member for i, member in enumerate(members) if i not in rows}, n_jobs):
-        if row["stopped"] == "interrupted":  # `fit` ends at Ctrl-C as if it were over; the sweep is what was meant
-            raise KeyboardInterrupt
-        rows[i] = row
-        if not row["error"]:
-            kept.add(row)
-    return _table([rows[i] for i in range(len(members))])
-
-
-def _members(
-    series: Any, cells: Any, sizes: Any, losses: Any, seeds: Any, score: Any, readout: Any, options: dict[str, Any]
-) -> list[Member]:
-    _check_options(options)
-    if not isinstance(series, Mapping) or not series or {"x", "target"} <= series.keys():
-        raise InputError('sweep: expected series by name, such as {"prices": (x, target)}')
-    for what, value, least in (("sizes", sizes, 1), ("seeds", seeds, 0), ("readout", readout or 1, 1)):
-        for number in _several(value, what):
-            if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
-                raise InputError(f"sweep: {what}={value!r}: expected ints from {least} on")
-    named, functions = _named(cells), [find_loss(one) for one in _several(losses, "losses")]
-    combined = itertools.product(
-        series.items(), named.items(), _several(sizes, "sizes"), functions, _several(seeds, "seeds")
+    members = members_of(
+        series,
+        cells,
+        sizes,
+        losses=losses,
+        seeds=seeds,
+        score=score,
+        readout=readout,
+        options={"validation": validation, **options},
+        histories=histories,
     )
-    common = {"score": metric(score), "readout": readout, "backend": chosen("auto"), "options": options}
-    members = [
-        Member(series=name, data=data, cell=cell, make=make, size=int(size), loss=function, seed=int(seed), **common)
-        for (name, data), (cell, make), size, function, seed in combined
-    ]
-    settings = [tuple(member.settings.values()) for member in members]
-    if len(set(settings)) < len(settings):
-        twice = next(one for one in settings if settings.count(one) > 1)
-        raise InputError(f"sweep: the member {dict(zip(SETTINGS, twice, strict=True))} is asked for more than once")
-    return members
+    rows = trained(members, n_jobs=n_jobs, file=file, progress=progress)
+    _warn_of_failed(rows)
+    return table_of(rows, histories=histories)
 
 
-def _check_options(options: Mapping[str, Any]) -> None:
-    share = options["validation"]
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
-        raise InputError(f"sweep: validation={share!r}: expected the share of each series to hold back, such as 0.2")
-    known = [name for name in inspect.signature(fit).parameters if name not in _OWN]
-    for name in options:
-        if name != "validation" and name not in known:
-            raise UnknownNameError(f"sweep has no argument {name!r}; {nearest(name, known, 'those of fit')}")
+def trained(
+    members: list[Member], *, n_jobs: int | None, file: str | os.PathLike[str] | None, progress: bool
+) -> list[Row]:
+    """The rows of `members` in their order, those that `file` has not yet being trained; arguments as for `sweep`."""
+    kept = finished(None if file is None else Path(file), identity_of(members))
+    rows = {i: row for i, member in enumerate(members) if (row := kept.find(member))}
+    bar = sweep_progress(progress, len(members), len(rows))
+    try:
+        for i, row in _in_any_order({i: m for i, m in enumerate(members) if i not in rows}, n_jobs, bar):
+            if row["stopped"] == "interrupted":  # `fit` ends at Ctrl-C as if it were over; the sweep is what was meant
+                raise KeyboardInterrupt
+            rows[i] = row
+            if not row["error"]:
+                kept.add(row)
+            if bar is not None:
+                bar.add(row)
+    finally:
+        if bar is not None:
+            bar.close()
+    return [rows[i] for i in range(len(members))]
 
 
-def _several(value: Any, what: str) -> list[Any]:
-    found = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-    if not found:
-        raise InputError(f"sweep: {what} is empty; give at least one")
-    return found
+def table_of(rows: list[Row], *, histories: bool) -> pd.DataFrame:
+    """Rows as a frame, and if it is asked for each history as a frame in it."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    if histories:
+        frames: list[Any] = [_history(row.get("history")) for row in rows]
+        table["history"] = pd.Series(frames, dtype=object)
+    return table
 
 
-def _named(cells: Any) -> dict[str, Callable[..., Any] | str]:
-    pairs = [*cells.items()] if isinstance(cells, Mapping) else [("", cell) for cell in _several(cells, "cells")]
-    named: dict[str, Callable[..., Any] | str] = {}
-    for label, cell in pairs:
-        name = label or (cell if isinstance(cell, str) else getattr(cell, "__name__", ""))
-        if not name or not (isinstance(cell, str) or callable(cell)):
-            raise InputError(f"sweep: {cell!r} is no cell; give a class, a name, or a dict of name and function")
-        if name in named:
-            raise InputError(f'sweep: two cells are called {name!r}; give names: cells={{"mine": ...}}')
-        named[name] = _found(cell) if isinstance(cell, str) else cell
-    if not named:
-        raise InputError("sweep: cells is empty; give at least one")
-    return named
+def _history(columns: Mapping[str, Any] | None) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns).set_index("epoch") if columns else pd.DataFrame()
 
 
-def _found(text: str) -> Callable[..., Any] | str:
-    """A registered cell as its class, since workers know nothing of what was registered in this process alone."""
-    kind, fields = find_cell(text)
-    return text if ":" in text else partial(kind, **fields)
-
-
-def _trained(members: Mapping[int, Member], n_jobs: int | None) -> Iterator[tuple[int, Row]]:
+def _in_any_order(
+    members: Mapping[int, Member], n_jobs: int | None, bar: SweepProgress | None
+) -> Iterator[tuple[int, Row]]:
     """The rows of `members`, as they come."""
     import joblib
     from joblib.parallel import get_active_backend
@@ -173,7 +149,7 @@ def _trained(members: Mapping[int, Member], n_jobs: int | None) -> Iterator[tupl
     at_once = joblib.effective_n_jobs(n_jobs)
     number_of_threads = 1 if at_once > 1 else None
     if at_once > 1:
-        _compile(members.values())
+        _compile(members.values(), bar)
     # Some backends (Ray's, multiprocessing) answer when all is done: they get a few members at a time.
     answers_at_once = get_active_backend()[0].supports_return_generator
     pairs, size = list(members.items()), max(1, len(members) if answers_at_once else 4 * at_once)
@@ -190,22 +166,22 @@ def _run(i: int, member: Member, number_of_threads: int | None) -> tuple[int, Ro
     return i, member.run(number_of_threads)
 
 
-def _compile(members: Iterable[Member]) -> None:
+def _compile(members: Iterable[Member], bar: SweepProgress | None) -> None:
     """Compile kernels here and once: the workers find them on the disk."""
     seen = set()
     for member in members:
         kind = (member.series, member.cell, member.size, str(member.loss))
         if member.backend != "numpy" and kind not in seen:
             seen.add(kind)
+            if bar is not None:
+                bar.tell(f"compiling {member.cell}")
             try:
                 member.model().compile()
             except Exception:  # noqa: BLE001  # the member itself will say so, in its row
                 continue
 
 
-def _table(rows: list[Row]) -> pd.DataFrame:
-    import pandas as pd
-
+def _warn_of_failed(rows: list[Row]) -> None:
     failed = [row for row in rows if row["error"]]
     if failed:
         first = ", ".join(f"{name} {failed[0][name]}" for name in SETTINGS)
@@ -215,4 +191,3 @@ def _table(rows: list[Row]) -> pd.DataFrame:
             SweepWarning,
             stacklevel=3,
         )
-    return pd.DataFrame(rows)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nanolstm.errors import InputError
 from nanolstm.language.functions import Array
-from nanolstm.language.parameters import assign
+from nanolstm.language.projections import bring_back
 
 if TYPE_CHECKING:
     from nanolstm.sequence import Sequence
@@ -35,7 +35,10 @@ class Flat:
         """
         parameters = model.parameters
         if not parameters.count:
-            raise InputError("the model has no parameter that is trained: all are frozen, or its cells have none")
+            raise InputError(
+                "the model has no parameter that is trained: all are frozen, or its cells have none; a readout has "
+                "some: nl.Sequence(cell, readout=N)"
+            )
         self.places: dict[str, slice] = {}
         end = 0
         for name, view in parameters.items():
@@ -82,7 +85,7 @@ class Flat:
     def project(self) -> None:
         """Bring each parameter that was declared with `project=` back where it belongs."""
         for name, view, project in self._projected:
-            assign(view, project(view), name)
+            bring_back(view, project, name)
 
     def gather(self, gradients: Mapping[str, Array]) -> None:
         """Lay a gradient by name out as the vector."""

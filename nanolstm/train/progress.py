@@ -53,9 +53,12 @@ class Progress:
 
 def progress(wanted: bool, epochs: int, done: int) -> Progress | None:
     """A bar if it is wanted and somebody can see it."""
-    if not wanted:
-        return None
+    return Progress(epochs, done) if wanted and can_be_seen() else None
+
+
+def can_be_seen() -> bool:
+    """Whether output goes to a terminal or a notebook."""
     from rich import get_console
 
     console = get_console()
-    return Progress(epochs, done) if console.is_terminal or console.is_jupyter else None
+    return console.is_terminal or console.is_jupyter

@@ -40,9 +40,9 @@ def nanolstm_register_metrics(register: RegisterLoss) -> None:
     """Register every metric of this package."""
     from nanolstm_training.metrics import accuracy, binary_accuracy, r2
 
-    register("accuracy", accuracy, classes=True, in_target_units=False)
-    register("binary_accuracy", binary_accuracy, in_target_units=False)
-    register("r2", r2)
+    register("accuracy", accuracy, classes=True, in_target_units=False, higher_is_better=True)
+    register("binary_accuracy", binary_accuracy, in_target_units=False, higher_is_better=True)
+    register("r2", r2, higher_is_better=True)
 
 
 @hookimpl

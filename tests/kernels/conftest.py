@@ -176,6 +176,17 @@ class Joined(Cell):
         return np.concatenate([h, c], axis=-1), 0.5 * h + x[..., :1], c + h * x[..., 1:]
 
 
+class AddedUp(Cell):
+    """A sum in a row's own memory, over what is known after a product of all rows only."""
+
+    scale: Array = param((2, "hidden"), nl.normal())
+    write: Gate = gate(np.tanh, size=1, C="c")
+
+    def step(self, x, h, c):
+        c = 0.5 * c + np.sum(self.write(x, h, c)[..., None] * self.scale + x[..., :1, None], axis=-2)
+        return np.tanh(c), np.tanh(c), c
+
+
 class Timed(Cell):
     """Feeds, masks, a frozen matrix."""
 
@@ -217,6 +228,7 @@ CELLS = {
         Delayed,
         Twice,
         Joined,
+        AddedUp,
         Timed,
         Learned,
     )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import special
 
-from nanolstm import identity, layer_norm, merge, sigmoid, softmax, softplus, split
+from nanolstm import identity, layer_norm, merge, relu, sigmoid, softmax, softplus, split
 from nanolstm.errors import CellError
 
 NUMBERS = arrays(np.float64, array_shapes(max_dims=3, max_side=4), elements=st.floats(-50, 50))
@@ -26,9 +26,10 @@ def test_the_tails_neither_overflow_nor_warn():
     assert softplus(TAILS)[[0, -2]].tolist() == [0, 0]
     assert softplus(TAILS)[[8, -1]].tolist() == [1e4, np.inf]
     assert softmax(np.array([1e4, 0.0, -1e4])).tolist() == [1, 0, 0]
+    assert relu(TAILS).tolist() == [0, 0, 0, 0, 0, 1e-9, 40, 750, 1e4, 0, np.inf]
 
 
-@pytest.mark.parametrize("function", [sigmoid, softplus, softmax, layer_norm, identity])
+@pytest.mark.parametrize("function", [sigmoid, relu, softplus, softmax, layer_norm, identity])
 def test_float32_stays_float32(function):
     assert function(np.linspace(-100, 100, 7, dtype="float32")).dtype == np.float32
 

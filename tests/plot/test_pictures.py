@@ -52,6 +52,16 @@ def scores(steps, targets=("Adj Close",), names=("model", "persistence", "linear
     return pd.DataFrame(table).set_index(["target", "step", "forecaster"])
 
 
+def curves(cells, seeds, epochs):
+    rows = [
+        {"cell": cell, "seed": seed, "epoch": epoch, "validation_mse": (1 + seed + i) / epoch}
+        for i, cell in enumerate(cells)
+        for seed in range(seeds)
+        for epoch in range(1, epochs + 1)
+    ]
+    return pd.DataFrame(rows)
+
+
 PICTURES = {
     "gates of a few units": lambda: nl.plot.gates(SMALL, SMALL.record(X)),
     "gates of a stack": lambda: nl.plot.gates(STACK, STACK.record(X), example=1),
@@ -67,6 +77,10 @@ PICTURES = {
     "one epoch": lambda: nl.plot.learning_curve(history(1)),
     "many epochs": lambda: nl.plot.learning_curve(history(2000)),
     "a loss alone": lambda: nl.plot.learning_curve({"loss": [3.0, 2.0, 1.0]}),
+    "two cells": lambda: nl.plot.learning_curves(
+        curves(["LSTM", "ToyLSTM"], 3, 20), "validation_mse", title="$x and $y", unit="$ of it"
+    ),
+    "many cells": lambda: nl.plot.learning_curves(curves([f"cell {i}" for i in range(9)], 1, 200), "validation_mse"),
     "one forecast": lambda: nl.plot.forecast(forecasts(1)),
     "ten forecasts": lambda: nl.plot.forecast(
         forecasts(10), history=forecasts(60).set_index("time")["actual"].shift(freq="-60D"), title="$x and $y", unit="$"
@@ -217,6 +231,27 @@ def test_a_history_may_be_a_mapping_and_lack_values():
 def test_a_history_without_curves_is_refused(told, reason):
     with pytest.raises(InputError, match=reason):
         nl.plot.learning_curve(told)
+
+
+def test_curves_of_cells_are_the_median_over_seeds_in_a_band_from_lowest_to_highest():
+    table = curves(["a", "b"], 3, 40)
+    table = table[(table["cell"] != "a") | (table["seed"] != 1) | (table["epoch"] <= 10)]  # one ended early
+    (axis,) = nl.plot.learning_curves(table, "validation_mse", cells=["b", "a", "c"]).axes
+    assert [*lines_of(axis)] == ["b", "a"]
+    epochs = np.arange(1, 41)
+    np.testing.assert_allclose(lines_of(axis)["b"], np.column_stack([epochs, 3 / epochs]))
+    ended = np.where(epochs <= 10, 2 / epochs, 2 / 10)
+    of_a = np.array([1 / epochs, ended, 3 / epochs])
+    np.testing.assert_allclose(lines_of(axis)["a"][:, 1], np.median(of_a, axis=0))
+    corners = axis.collections[1].get_paths()[0].vertices
+    for low, epoch, high in zip(of_a.min(axis=0), epochs, of_a.max(axis=0), strict=True):
+        heights = corners[corners[:, 0] == epoch][:, 1]
+        assert (heights.min(), heights.max()) == (low, high)
+    assert len({line.get_color() for line in axis.lines}) == 2
+    with pytest.raises(UnknownNameError, match="did you mean 'validation_mse'"):
+        nl.plot.learning_curves(table, "validation_mes")
+    with pytest.raises(InputError, match="no curves"):
+        nl.plot.learning_curves(table[:0], "validation_mse")
 
 
 def test_a_forecast_shows_what_was_forecast_what_came_and_the_intervals():

@@ -72,6 +72,35 @@ def test_frozen_parameters_stay_and_project_brings_back(leaky, sums):
     assert np.abs(alone.parameters["U"]).max() == 0.1
 
 
+def test_what_is_constrained_holds_after_each_epoch(sums):
+    class Constrained(nl.Cell):
+        rate: nl.Array = nl.param("hidden", 1.0, project=nl.positive(0.9))
+        turn: nl.Gate = nl.gate(np.tanh, bias=False, project={"W": nl.nearest_orthogonal()})
+        fade: nl.Gate = nl.gate(np.tanh, W=nl.blocks("h", 2), project={"W": nl.spectral_radius(0.5)})
+
+        def step(self, x, h):
+            h = self.turn(x, h) - self.rate * self.fade(x, h)
+            return h, h
+
+    seen = []
+
+    def check(training):
+        for cell in cells:
+            assert cell.rate.min() >= 0.9
+            np.testing.assert_allclose(cell.turn.W @ cell.turn.W.T, np.eye(4), atol=1e-12)
+            assert np.abs(np.linalg.eigvals(cell.fade.W)).max() <= 0.5 * (1 + 1e-12)
+            seen.append(cell.rate.min() == 0.9)
+
+    cells = [Constrained(inputs=2, hidden=4, rng=0), Constrained(inputs=4, hidden=4, rng=1)]
+    model = nl.Sequence(cells, readout=1, rng=0)
+    before = {name: view.copy() for name, view in model.parameters.items()}
+    run = nl.fit(model, sums, optimizer="adam(lr=0.05)", epochs=4, batch_size=8, callbacks=[check])
+    assert len(seen) >= 8
+    assert any(seen)
+    assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[0]
+    assert all(not np.array_equal(before[name], view) for name, view in model.parameters.items())
+
+
 def test_a_model_without_trained_parameters_is_refused(sums):
     class Fixed(nl.Cell):
         U: nl.Array = nl.param(("hidden", "inputs"), 1.0, frozen=True)

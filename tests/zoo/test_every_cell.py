@@ -12,8 +12,14 @@ from nanolstm.cells.zoo import HOMES
 from nanolstm.testing import check_cell
 
 CELLS = list(HOMES)
+AT_ONCE = ("ToyLSTM", "LSTM", "GRU", "LRU", "MLSTM")
+"""Cells of different kinds; what takes minutes for the whole zoo is done for these alone unless asked for."""
 B, T = 4, 7
 LENGTHS = [7, 1, 4, 6]
+
+
+def slow(name):
+    return pytest.param(name, marks=pytest.mark.slow)
 
 
 def made(name, **more):
@@ -56,7 +62,7 @@ def test_it_is_no_longer_than_25_lines_of_code(name):
     assert lines_of_code(getattr(nl.cells, name)) <= 25
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", AT_ONCE + tuple(slow(name) for name in CELLS if name not in AT_ONCE))
 def test_its_derivatives_to_second_order_are_those_of_finite_differences(name):
     report = nl.check(made(name))
     assert report.ok, str(report)
