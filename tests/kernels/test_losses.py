@@ -38,7 +38,7 @@ def drawn(function, dtype, batch=B, time=T):
     "loss",
     ["rmse", "cross_entropy", "quantile(q=[0.1, 0.9])", without_the_target]
     + [slow(name) for name in ("mse", "mae", "huber(delta=0.3)", "smape", "gaussian_nll")],
-    ids=str,
+    ids=lambda loss: getattr(loss, "__name__", loss),
 )
 def test_a_loss_and_its_gradient_are_those_of_numpy(loss, dtype, cell, twins, agrees, cut_into_slices):
     models = twins(lambda: cell("LSTM", dtype=dtype), readout=N, rng=1)
