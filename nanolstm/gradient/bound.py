@@ -191,7 +191,7 @@ class BoundModel:
     def value(self) -> float:
         """The loss that it is bound to."""
         assert self.loss is not None
-        return self.loss.value(self._layout.count)
+        return float(self.loss.value(self._layout.count))
 
     @property
     def y(self) -> Array:

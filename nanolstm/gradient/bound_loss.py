@@ -22,7 +22,7 @@ BY_PREDICTION = frozenset({"prediction"})
 
 
 class BoundLoss:
-    """What a loss adds up over the rows, and what it gives each row to carry back.
+    """What a loss adds up over the rows, and what it gives each row to carry back; of one model, or of several.
 
     Attributes:
         target: of all rows, to be filled.
@@ -34,12 +34,12 @@ class BoundLoss:
         """Of a prediction of all rows, which are those of `steps`."""
         from nanolstm.compile.kernel import Bound, Kernel
 
-        dtype = prediction.dtype
+        dtype, each = prediction.dtype, () if steps.members is None else (steps.members,)
         self.target = np.zeros((len(prediction), halves.columns), dtype)
-        self._count = np.ones((), dtype)
-        self._sums = {name: np.ones(node.shape, dtype) for name, node in halves.sums.items()}
+        self._count = np.ones(each, dtype)
+        self._sums = {name: np.ones((*each, *node.shape), dtype) for name, node in halves.sums.items()}
         given = {"prediction": prediction, "target": self.target}
-        more = {"count": self._count, "d loss": np.ones((), dtype)}
+        more = {"count": self._count, "d loss": np.ones(each, dtype)}
         assert isinstance(halves.add, Kernel)
         assert isinstance(halves.spread, Kernel)
         self.add = Bound(halves.add, steps, dtype, given, memory)
@@ -50,14 +50,15 @@ class BoundLoss:
         """The derivative of the loss by the prediction, of all rows."""
         return self.spread.rows["d prediction"]
 
-    def value(self, rows: int) -> float:
-        """The loss, from what was added up over so many rows; then `spread` may run."""
+    def value(self, rows: int) -> Array:
+        """The loss (of each model), from what was added up over so many rows; then `spread` may run."""
         self._count[...] = rows
-        for name, value in self.add.sums().items():
-            self._sums[name][...] = value
+        for name, found in self.add.sums().items():
+            self._sums[name][...] = found
         with np.errstate(all="ignore"):  # what is not finite is looked for in the results
             self.spread.prepare()
-            return float(self.spread.sums()["loss"])
+            value: Array = self.spread.sums()["loss"]
+        return value
 
 
 def halves_of(model: Model, function: Loss) -> Halves | None:

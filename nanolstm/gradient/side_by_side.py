@@ -2,7 +2,7 @@
 
 The slices of a batch are what a kernel goes through and threads divide among themselves, and each says whose parameters
 it reads. So every model has slices of its own, the same that it would have by itself, which is why it computes the same
-bits. What is between the kernels, such as the loss, is computed of all at once, with one axis more.
+bits. So has a loss that has kernels; another one is computed of all at once, with one axis more.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 
 from nanolstm.compile.backend import Runnable, chosen
 from nanolstm.compile.memory import Memory
-from nanolstm.compile.programs import Programs, Variant
+from nanolstm.compile.programs import Halves, Programs, Variant
 from nanolstm.compile.steps import Steps, one_step
 from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.bound import brings_x_alone
+from nanolstm.gradient.bound_loss import BY_PREDICTION, BoundLoss, halves_of
 from nanolstm.gradient.model import Scored, last_rows
 from nanolstm.gradient.part import PartRun, cotangent
 from nanolstm.gradient.rows import Rows, rows_of
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 NONE = np.zeros(0)
 
-_BY_PREDICTION = Variant(wrt=frozenset({"prediction"}))
+_BY_PREDICTION = Variant(wrt=BY_PREDICTION)
 
 
 class BoundMembers:
@@ -51,7 +52,8 @@ class BoundMembers:
         from nanolstm.compile.kernel import divided
 
         self.count, self._layout = count, batch.layout
-        own, memory = batch.layout.steps(), Memory()
+        self._whole = own = batch.layout.steps()
+        memory = Memory()
         self._steps = steps = _repeated(own, count)
         self._memory, self._memory_of_loss = memory, Memory()
         dtype = batch.inputs.x.dtype
@@ -87,6 +89,9 @@ class BoundMembers:
         self._asked: tuple[Array, Rows, Loss, Scored] | None = None
         self._true = NONE
         self._program: tuple[Programs, int, Runnable] | None = None
+        self._halves: Halves | None = None
+        self._kernels: BoundLoss | None = None
+        self._bound_loss: BoundLoss | None = None
 
     @property
     def size(self) -> int:
@@ -197,9 +202,36 @@ class BoundMembers:
         asked = target, layout, function, steps
         if self._asked is None or any(a is not b for a, b in zip(asked, self._asked, strict=True)):
             self._asked, self._true = asked, self._aligned(function, target if self._own else target[None], steps)
+            self._bound_loss = self._bind(function) if steps == "all" else None
+        if self._bound_loss is not None:
+            return self._loss_in_kernels(self._bound_loss)
         ones = np.ones(self.count, self.y.dtype)
         given = {"prediction": self.y[:, place], "target": self._true, "d loss": ones}
         values, self._dy[:, place] = self._losses(function, given)
+        return values
+
+    def _bind(self, function: Loss) -> BoundLoss | None:
+        """The kernels of a loss, if it has any, on its target."""
+        halves = halves_of(self._models[0], function)
+        if halves is None:
+            return None
+        if self._halves is not halves:
+            rows, room = self.y.reshape(-1, self.y.shape[-1]), self.y.shape[1]
+            _lay(self._whole, self._steps, room)  # so that there is room for all
+            self._halves, self._kernels = halves, BoundLoss(halves, rows, self._steps, self._memory)
+            _lay(self._layout.steps(), self._steps, room)
+        assert self._kernels is not None
+        of_each = self._kernels.target.reshape(self.count, -1, self._kernels.target.shape[-1])
+        of_each[:, : self._layout.count] = self._true
+        return self._kernels
+
+    def _loss_in_kernels(self, loss: BoundLoss) -> Array:
+        from nanolstm.compile.kernel import divided
+
+        run_all(divided([loss.add], self._steps.slices))
+        values = np.array(loss.value(self._layout.count), float)
+        run_all(divided([loss.spread], self._steps.slices))
+        self._dy[...] = loss.cotangent.reshape(self._dy.shape)
         return values
 
     def _aligned(self, function: Loss, targets: Array, steps: Scored) -> Array:
