@@ -101,7 +101,7 @@ def draw_noises(cell: Cell, steps: int, batch: tuple[int, ...], rng: RandomSourc
         if rng is None:
             mask = np.broadcast_to(np.asarray(part.mean, cell.dtype), shape)
         else:
-            drawn = rng.uniform(size=shape if part.per == "step" else shape[1:]) < part.p
+            drawn = rng.random(shape if part.per == "step" else shape[1:]) < part.p
             mask = np.broadcast_to(drawn.astype(cell.dtype) * cell.dtype.type(part.one), shape)
         masks[name] = mask
     return masks
