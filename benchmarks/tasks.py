@@ -35,10 +35,10 @@ Program = Callable[[Task, nl.Sequence, int, int], Reached]
 """A task, a model with its first weights, a seed for the order of data, the number of epochs at most."""
 
 TASKS: dict[str, Callable[[argparse.Namespace], Task]] = {
-    "adding": lambda given: problems.adding(100),
-    "adding200": lambda given: problems.adding(200),
-    "copy": lambda given: problems.copy(),
-    "digits": lambda given: problems.digits(),
+    "adding": lambda _: problems.adding(100),
+    "adding200": lambda _: problems.adding(200),
+    "copy": lambda _: problems.copy(),
+    "digits": lambda _: problems.digits(),
     "vowels": lambda given: problems.speakers(given.wheel),
 }
 

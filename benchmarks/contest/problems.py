@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import numpy as np
+
 from contest.task import Examples, Task
 from contest.vowels import vowels
 from nanolstm import Array, SequenceData
