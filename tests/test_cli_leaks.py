@@ -1,4 +1,4 @@
-"""Plugins that leak on purpose, given to the program: the score shows it, so that of the honest program does not leak."""
+"""Plugins that leak on purpose, given to the program: the score shows it, so the honest program does not leak."""
 
 import json
 
