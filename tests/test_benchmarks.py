@@ -1,8 +1,10 @@
 """The command that measures: what it compares is compared, and it goes on where it was broken off."""
 
 import json
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +51,43 @@ def test_the_command_writes_its_page_and_resumes(tmp_path):
     assert "| (3, 10, 4, 8) |" in (tmp_path / "speed.md").read_text(encoding="utf-8")
     again = subprocess.run([*command, "--resume"], check=True, capture_output=True, text=True, encoding="utf-8")
     assert f"there since {kept['date']}" in again.stdout
+
+
+# The data of JapaneseVowels, from a wheel
+
+
+@pytest.fixture
+def vowels(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from contest import vowels
+
+    return vowels
+
+
+def wheel(folder, members):
+    path = folder / "aeon-0.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_sequences_of_unequal_length_are_read_from_the_wheel(vowels, tmp_path):
+    text = "# about\n@classLabel true 1 2\n@data\n1,2,3:-1,-2E-1,0:2\n4,5:6,7:1\n"
+    there = wheel(tmp_path, {vowels.MEMBER.format(part): text for part in ("TRAIN", "TEST")})
+    for part in vowels.vowels(there):
+        assert part.lengths.tolist() == [3, 2]
+        assert part.target.tolist() == [1, 0]
+        assert part.x.dtype == np.float32
+        np.testing.assert_allclose(part.x[0], [[1, -1], [2, -0.2], [3, 0]], rtol=1e-6)
+        assert part.x[1].tolist() == [[4, 6], [5, 7], [0, 0]]
+
+
+def test_a_wheel_without_the_data_and_no_network_are_told(vowels, tmp_path, monkeypatch):
+    for there in (wheel(tmp_path, {"aeon/__init__.py": ""}), tmp_path / "nowhere.whl"):
+        with pytest.raises(vowels.NoVowelsError, match=re.escape(str(there))):
+            vowels.vowels(there)
+    refused = subprocess.CompletedProcess((), 1, "", "trying again\nERROR: No matching distribution found for aeon\n")
+    monkeypatch.setattr(vowels.subprocess, "run", lambda *_, **__: refused)
+    with pytest.raises(vowels.NoVowelsError, match=r"No matching distribution.*--wheel"):
+        vowels.vowels()
