@@ -4,8 +4,8 @@
     python benchmarks/odyssey.py --out docs       # docs/odyssey.md, docs/odyssey.csv, docs/pictures/odyssey.png
     python benchmarks/odyssey.py --quick          # whether everything works, not what comes of it
 
-Each of the nine cells is trained on two tasks with learning rates and hidden sizes drawn at random, the same for all.
-What does best on validation data is trained again from other seeds, and these are compared on the test data.
+Each of the nine cells is trained on two tasks with learning rates drawn at random, the same for all. What does best on
+validation data is trained again from other seeds, and these are compared on the test data.
 
 Break it off when you like: the same command goes on where it was, from the files of `nl.sweep` in `--rows`.
 """
@@ -29,10 +29,10 @@ from nanolstm.cells.odyssey import VARIANTS
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="hardly any data, two draws, two seeds")
+    parser.add_argument("--quick", action="store_true", help="hardly any data, two learning rates, two seeds")
     parser.add_argument("--variants", type=chosen, default=VARIANTS, help=f"some of {','.join(VARIANTS)}")
-    parser.add_argument("--draws", type=int, help="how many in the search (6; 2 if quick)")
-    parser.add_argument("--seeds", type=int, help="how many of the best in the test (8; 2 if quick)")
+    parser.add_argument("--rates", type=int, help="how many learning rates in the search (5; 2 if quick)")
+    parser.add_argument("--seeds", type=int, help="how many of the best in the test (6; 2 if quick)")
     parser.add_argument("--jobs", type=int, default=2, help="how many are trained at once")
     parser.add_argument("--rows", type=Path, default=Path("build/odyssey"), help="the folder of what is done already")
     parser.add_argument("--out", type=Path, help="write the page, its table and its picture into this folder")
@@ -48,10 +48,11 @@ def chosen(text: str) -> tuple[str, ...]:
 
 
 def plan_of(given: argparse.Namespace) -> Plan:
-    draws, seeds, hidden = (2, 2, (2, 4)) if given.quick else (6, 8, (8, 32))
+    rates, seeds, hidden = (2, 2, 4) if given.quick else (5, 6, 20)
     return Plan(
         variants=given.variants,
-        draws=drawn(given.draws or draws, rates=(0.001, 0.03), hidden=hidden),
+        rates=drawn(given.rates or rates),
+        hidden=hidden,
         seeds=tuple(range(1, 1 + (given.seeds or seeds))),
         jobs=given.jobs,
         rows=given.rows.with_name(f"{given.rows.name}-quick") if given.quick else given.rows,

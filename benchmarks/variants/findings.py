@@ -22,7 +22,7 @@ class Finding:
         errors: of the test, one for each seed.
         ratio: of their mean to that of the vanilla LSTM.
         p: of Welch's t-test between the two; NaN for the vanilla LSTM itself.
-        rate, hidden: of the best draw.
+        rate: the learning rate.
         diverged: how many of the trials.
     """
 
@@ -30,7 +30,6 @@ class Finding:
     ratio: float
     p: float
     rate: float
-    hidden: int
     diverged: int
 
     @property
@@ -101,13 +100,11 @@ def _of_one(table: pd.DataFrame, vanilla: str) -> dict[str, Finding]:
     errors = {name: tests.loc[tests["variant"] == name, "error"].to_numpy() for name in search["variant"].unique()}
     base, found = errors[vanilla], {}
     for name, mine in errors.items():
-        draw = search[(search["variant"] == name) & (search["draw"] == best(search, name))].iloc[0]
         found[name] = Finding(
             errors=mine,
             ratio=float(mine.mean() / base.mean()),
             p=np.nan if name == vanilla else float(ttest_ind(mine, base, equal_var=False).pvalue),
-            rate=float(draw["rate"]),
-            hidden=int(draw["hidden"]),
+            rate=best(search, name),
             diverged=int(tests.loc[tests["variant"] == name, "diverged"].sum()),
         )
     return found

@@ -22,11 +22,11 @@ and writes this page: the sentences too follow from the numbers.
 """
 
 FAR = """The paper trained by stochastic gradient descent with momentum until the validation error rose, in both
-directions on two of its datasets, drew 200 settings for each variant and dataset, noise on the inputs and the momentum
-among them, and compared the tenth of them that did best on validation data. Here it is Adam, one direction and as many
-steps for everybody, a few draws, and the best of them from several seeds: the spread in a row is that of first weights
-and of the order of the data, and not that of the search. Weights start as in the paper, normal with a standard
-deviation of 0.1, and all biases at 0, that of the forget gate too.
+directions on two of its datasets, drew 200 settings for each variant and dataset (learning rate, momentum, hidden size,
+noise on the inputs), and compared the tenth of them that did best on validation data. Here it is Adam, one direction,
+one hidden size and as many steps for everybody, a few learning rates, and the best of them from several seeds: the
+spread in a row is that of first weights and of the order of the data, and not that of the search. Weights start as in
+the paper, normal with a standard deviation of 0.1, and all biases at 0, that of the forget gate too.
 """
 
 
@@ -139,14 +139,15 @@ def _beside(found: Findings) -> str:
 
 
 def _of_task(found: Findings, task: Task) -> str:
-    head = ["", "variant", "mean", "deviation", "median", "of vanilla's", "p", "learning rate", "units"]
+    head = ["", "variant", "mean", "deviation", "median", "of vanilla's", "p", "learning rate"]
     rows = [[str(i), *_row(found, task, name)] for i, name in enumerate(found.ranking_on(task), 1)]
     diverged = {name: one.diverged for name, one in found.by[task.name].items() if one.diverged}
     note = "".join(
         f"\nOf {name} {count} diverged, and count as 'nothing learned'.\n" for name, count in diverged.items()
     )
     about = f"The task: {task.about}. The error: {task.measure}, in per cent; {100 * task.nothing:.0f} % is as good as "
-    return f"## {task.title.capitalize()}\n\n{about}nothing learned.\n\n{_markdown(head, rows, right=range(9))}{note}"
+    under = _markdown(head, rows, right=[0, *range(2, 8)])
+    return f"## {task.title.capitalize()}\n\n{about}nothing learned.\n\n{under}{note}"
 
 
 def _row(found: Findings, task: Task, name: str) -> list[str]:
@@ -155,7 +156,7 @@ def _row(found: Findings, task: Task, name: str) -> list[str]:
     p = "" if name == found.vanilla else "< 0.0001" if one.p < 0.0001 else f"{one.p:.2g}"
     spread = f"{errors.std(ddof=1):.2f}"
     numbers = [f"{errors.mean():.2f}", spread, f"{pd.Series(errors).median():.2f}", _ratio(one), p]
-    return [_cell(name), *numbers, f"{one.rate:g}", str(one.hidden)]
+    return [_cell(name), *numbers, f"{one.rate:g}"]
 
 
 def _ratio(one: Finding) -> str:
@@ -167,14 +168,13 @@ def _cell(name: str) -> str:
 
 
 def _done(found: Findings, table: pd.DataFrame, plan: Plan) -> str:
-    rates, sizes = [draw.rate for draw in plan.draws], [draw.hidden for draw in plan.draws]
     steps = _listed(f"{task.training_steps} on {task.title}" for task in found.tasks)
     return (
-        f"For each variant and task {len(plan.draws)} pairs of a learning rate ({min(rates):g} to {max(rates):g}) and "
-        f"a hidden size ({min(sizes)} to {max(sizes)}) are drawn at random, the same for all variants, and each is "
-        "trained once. The one with the lowest validation error is trained from "
-        f"{len(plan.seeds)} other seeds, the same for all variants, and the errors on the test data of these are what "
-        f"the tables show. All have {BATCH} sequences in a batch and the same number of steps, {steps}, with Adam, a "
+        f"For each variant and task {len(plan.rates)} learning rates are drawn at random, their logarithms spread "
+        f"evenly ({_listed(f'{rate:g}' for rate in plan.rates)}), the same for all variants, and each is trained with "
+        f"once. The one with the lowest validation error is trained with from {len(plan.seeds)} other seeds, the same "
+        "for all variants, and the errors on the test data of these are what the tables show. All have "
+        f"{plan.hidden} hidden units, {BATCH} sequences in a batch and the same number of steps, {steps}, with Adam, a "
         "learning rate that falls to 0 as a cosine, gradients clipped to a norm of 1, and float32. "
         f"[Every trial](odyssey.csv), {len(table)} of them.\n"
     )

@@ -64,7 +64,7 @@ def digits(*, quick: bool) -> Task:
     images, classes = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(images))
     x, target = (images[order].reshape(-1, 32, 2) / 16).astype("float32"), classes[order]
-    epochs, most = (1, 64) if quick else (20, 1000)
+    epochs, most = (1, 64) if quick else (16, 1000)
     return Task(
         name="digits",
         title="digits",
@@ -90,7 +90,7 @@ def narma(*, quick: bool) -> Task:
         series = narma10(n=n, length=100, rng=rng)
         return series.x.astype("float32"), series.y.astype("float32")
 
-    count = 2 * BATCH if quick else 500 * BATCH
+    count = 2 * BATCH if quick else 400 * BATCH
     return Task(
         name="narma10",
         title="narma10",
