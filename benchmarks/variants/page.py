@@ -16,7 +16,7 @@ from variants.trials import Plan
 HEAD = """# A search space odyssey, in small
 
 Which parts of an LSTM are worth having? Greff, Srivastava, Koutník, Steunebrink and Schmidhuber (2017), "LSTM: a search
-space odyssey", removed or changed one at a time, and compared the eight variants with the vanilla LSTM on three
+space odyssey", removed or changed one part at a time, and compared these eight variants with the vanilla LSTM on three
 datasets. This is their comparison with small tasks and few trials. `python benchmarks/odyssey.py --out docs` runs it
 and writes this page: the sentences too follow from the numbers.
 """
@@ -59,7 +59,7 @@ def page(found: Findings, table: pd.DataFrame, plan: Plan, *, quick: bool) -> st
         "## How it was done\n",
         _done(found, table, plan),
         FAR,
-        _measured_on(table),
+        _measured_on(),
     ]
     return "\n".join(parts)
 
@@ -69,11 +69,7 @@ def sentences(found: Findings) -> list[str]:
     others = [name for name in found.ranking if name != found.vanilla]
     told = [_critical(found, name) for name in CRITICAL if name in others]
     if len(told) == len(CRITICAL) < len(others):
-        last = others[-len(CRITICAL) :]
-        told.append(
-            f"The two changes that cost most over both tasks are {_listed(last)}. "
-            + _agreement(set(last) == set(CRITICAL), f"In the paper these are {_listed(CRITICAL)}")
-        )
+        told = [_most(found), *told]
     better = [name for name in others if found.where(name, "better")]
     names = [f"{name} on {_listed(found.where(name, 'better'))}" for name in better]
     told.append(
@@ -84,6 +80,16 @@ def sentences(found: Findings) -> list[str]:
         some = [name for name in others if found.beside_the_paper(name) == verdict]
         told += [f"What the change does {verdict} {word} the paper for {_listed(some)}."] if some else []
     return told
+
+
+def _most(found: Findings) -> str:
+    """The changes that cost most, beside those of the paper."""
+    rankings = {task.title: found.ranking_on(task) for task in found.tasks}
+    each = [f"{_listed(ranking[-len(CRITICAL) :])} on {title}" for title, ranking in rankings.items()]
+    last = found.ranking[-len(CRITICAL) :]
+    return f"The two changes that cost most are {_listed(last)} together, {_listed(each)}. " + _agreement(
+        set(last) == set(CRITICAL), f"In the paper they are {_listed(CRITICAL)}"
+    )
 
 
 def _critical(found: Findings, name: str) -> str:
@@ -180,10 +186,9 @@ def _done(found: Findings, table: pd.DataFrame, plan: Plan) -> str:
     )
 
 
-def _measured_on(table: pd.DataFrame) -> str:
+def _measured_on() -> str:
     rows = [("Processor", f"{machine.processor()}, {len(machine.cores())} cores")]
     rows += [("Date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))]
-    rows += [("Trainings", f"{table['seconds'].sum() / 60:.0f} minutes of one thread each, others at work or not")]
     rows += [
         (name, version)
         for name, version in machine.versions().items()
