@@ -31,8 +31,8 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="hardly any data, two learning rates, two seeds")
     parser.add_argument("--variants", type=chosen, default=VARIANTS, help=f"some of {','.join(VARIANTS)}")
-    parser.add_argument("--rates", type=int, help="how many learning rates in the search (5; 2 if quick)")
-    parser.add_argument("--seeds", type=int, help="how many of the best in the test (6; 2 if quick)")
+    parser.add_argument("--rates", type=int, help="how many learning rates in the search (6; 2 if quick)")
+    parser.add_argument("--seeds", type=int, help="how many of the best in the test (8; 2 if quick)")
     parser.add_argument("--jobs", type=int, default=2, help="how many are trained at once")
     parser.add_argument("--rows", type=Path, default=Path("build/odyssey"), help="the folder of what is done already")
     parser.add_argument("--out", type=Path, help="write the page, its table and its picture into this folder")
@@ -48,7 +48,7 @@ def chosen(text: str) -> tuple[str, ...]:
 
 
 def plan_of(given: argparse.Namespace) -> Plan:
-    rates, seeds, hidden = (2, 2, 4) if given.quick else (5, 6, 20)
+    rates, seeds, hidden = (2, 2, 4) if given.quick else (6, 8, 20)
     return Plan(
         variants=given.variants,
         rates=drawn(given.rates or rates),

@@ -36,7 +36,7 @@ class Plan:
     rows: Path
 
 
-def drawn(count: int, low: float = 0.002, high: float = 0.05) -> tuple[float, ...]:
+def drawn(count: int, low: float = 0.004, high: float = 0.2) -> tuple[float, ...]:
     """Learning rates: the logarithms at random, one in each of as many equal parts of the range."""
     places = (np.arange(count) + np.random.default_rng(0).uniform(size=count)) / count
     return tuple(float(f"{rate:.2g}") for rate in low * (high / low) ** places)
