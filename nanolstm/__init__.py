@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nanolstm.data.splits import Splits as Splits
     from nanolstm.data.windows import WindowData as WindowData
     from nanolstm.data.windows import Windows as Windows
+    from nanolstm.ensembles.ensemble import Ensemble as Ensemble
+    from nanolstm.ensembles.run import EnsembleRun as EnsembleRun
     from nanolstm.errors import NanolstmError as NanolstmError
     from nanolstm.exchange.from_torch import from_torch as from_torch
     from nanolstm.forecasting.backtest import Backtest as Backtest
@@ -95,6 +97,8 @@ _MODULES = {
     "data.request": ("DataRequest", "SequenceData"),
     "data.splits": ("Splits",),
     "data.windows": ("WindowData", "Windows"),
+    "ensembles.ensemble": ("Ensemble",),
+    "ensembles.run": ("EnsembleRun",),
     "errors": ("NanolstmError", "errors"),
     "estimators": ("estimators",),
     "exchange.from_torch": ("from_torch",),

@@ -20,7 +20,8 @@ def output_range(model: Sequence) -> tuple[float, float]:
     ```
 
     It is found by interval arithmetic on the traced step of the last cell, and never too narrow. It may be too wide: of
-    a sum like `(1 - z) * h + z * n` it does not see that it stays between its parts. With it
+    a sum like `(1 - z) * h + z * n` it does not see that it stays between its parts. Masks of dropout and `noise` stand
+    at their means, as they do outside of training. With it
     [`out_of_reach`][nanolstm.out_of_reach] says which targets the model cannot forecast.
 
     Raises:
@@ -29,6 +30,8 @@ def output_range(model: Sequence) -> tuple[float, float]:
     tops = [model.top] if model.top is not None else [model.cells[-1], *(model.backward or ())[-1:]]
     found = []
     for cell in tops:
-        output = trace_step(cell).graph.outputs["output"]
-        found.append(ranges([output])[output])
+        graph = trace_step(cell).graph
+        output = graph.outputs["output"]
+        masks = {graph.inputs[name]: (noise.mean, noise.mean) for name, noise in cell.anatomy.noises.items()}
+        found.append(ranges([output], masks)[output])
     return min(low for low, _ in found), max(high for _, high in found)

@@ -8,9 +8,9 @@ import attrs
 import numpy as np
 
 from nanolstm.language.cell import Cell
+from nanolstm.language.dropout import step_of, watched_step
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource
-from nanolstm.language.observe import call_with_locals
 from nanolstm.language.probing import refuse_mixed_examples
 from nanolstm.language.stepping import check_result, read_only, shapes_of_one, start_states, told_where
 from nanolstm.recording import Tape
@@ -55,7 +55,7 @@ def run(
     if batch and not cell.__dict__.get("_examples_are_separate"):
         refuse_mixed_examples(cell)
         cell.__dict__["_examples_are_separate"] = True
-    tape = Tape(type(cell).__name__)
+    tape, step = Tape(type(cell).__name__), step_of(cell)
     reading = cell.reading(tell=tape.tell if record else None)
     start = start_states(reading, batch)  # a start may be a parameter, read as the step reads it
     start |= {name: np.broadcast_to(value, start[name].shape) for name, value in starts.items()}
@@ -71,11 +71,11 @@ def run(
         with told_where(cell, t):
             if record:
                 tape.open()
-                result, found = call_with_locals(type(cell).step, reading, x[t], *arguments.values())
+                result, found = watched_step(reading, x[t], arguments)
                 y, new = check_result(cell, x[t], result)
                 tape.close(new, found)
             else:
-                y, new = check_result(cell, x[t], reading.step(x[t], *arguments.values()))
+                y, new = check_result(cell, x[t], step(reading, x[t], *arguments.values()))
         if valid is not None and not valid[t].all():
             new = {name: _where(valid[t], value, state[name]) for name, value in new.items()}
             y = _where(valid[t], y, np.zeros_like(y))
@@ -99,9 +99,9 @@ def draw_noises(cell: Cell, steps: int, batch: tuple[int, ...], rng: RandomSourc
     for name, part in cell.anatomy.noises.items():
         shape = (steps, *batch, part.size)
         if rng is None:
-            mask = np.broadcast_to(np.asarray(part.p, cell.dtype), shape)
+            mask = np.broadcast_to(np.asarray(part.mean, cell.dtype), shape)
         else:
-            drawn = rng.uniform(size=shape if part.per == "step" else shape[1:]) < part.p
-            mask = np.broadcast_to(drawn.astype(cell.dtype), shape)
+            drawn = rng.random(shape if part.per == "step" else shape[1:]) < part.p
+            mask = np.broadcast_to(drawn.astype(cell.dtype) * cell.dtype.type(part.one), shape)
         masks[name] = mask
     return masks

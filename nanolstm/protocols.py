@@ -161,9 +161,15 @@ def evaluate_series(
 
 
 def evaluate_sequences(
-    model: Sequence, data: SequenceData, *, loss: Loss, protocol: str = "notebook", trained: bool = False
+    model: Sequence,
+    data: SequenceData,
+    *,
+    loss: Loss,
+    protocol: str = "notebook",
+    trained: bool = False,
+    training_share: float = TRAINING_SHARE,
 ) -> Evaluation:
-    """Score `model` on sequences: all of them, or under `honest` the last fifth; nothing is scaled.
+    """Score `model` on sequences: all of them, or under `honest` those after the training share; nothing is scaled.
 
     Raises:
         InputError: an unknown protocol, or targets that do not fit the model's outputs.
@@ -178,7 +184,7 @@ def evaluate_sequences(
         )
     if protocol == "honest" and len(data.x) < 2:
         raise InputError("the honest protocol needs a sequence to hold out and one to know; there is one sequence")
-    first = int(len(data.x) * TRAINING_SHARE) if protocol == "honest" else 0
+    first = int(len(data.x) * training_share) if protocol == "honest" else 0
     recording = model.record(data.x, lengths=data.lengths)
     per_step = has_steps(data)
     ends = np.full(len(data.x), data.x.shape[1]) if data.lengths is None else np.asarray(data.lengths)

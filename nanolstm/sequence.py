@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as Several
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -275,22 +275,31 @@ class Sequence(Derivable):
 
         return stepper(self, batch, initial)
 
-    def compile(self, *, gradients: bool = True) -> None:
+    def compile(self, *, gradients: bool = True, loss: str | Callable[..., Any] = "rmse") -> None:
         """Compile the kernels of running, and with `gradients` of `value_and_grad` by the parameters, ahead of time.
 
         Otherwise each is compiled when it is first needed. They are kept on disk and found there by other processes.
+
+        Args:
+            gradients: whether these are wanted.
+            loss: what they are the gradients of, as for `value_and_grad`.
 
         Raises:
             KernelError: with `backend="numba"`, a cell that cannot be compiled.
             TraceError: a step that cannot be traced.
         """
         from nanolstm.gradient.batch import check_batch
+        from nanolstm.gradient.bound_loss import halves_of
         from nanolstm.gradient.run import start
+        from nanolstm.losses import loss as find_loss
 
+        function = find_loss(loss)
         feeds = {name: np.zeros((1, feed.size), self.dtype) for name, feed in self.feeds().items()}
         batch = check_batch(self, np.zeros((1, self.inputs)), None, None, None, None, None, None, feeds)
-        for derive in (False, True) if gradients else (False,):
-            start(self, batch, {"parameters"} if derive else set(), derive=derive)
+        start(self, batch, set())
+        if gradients:
+            start(self, batch, {"parameters"}, derive=True)
+            halves_of(self, function)
 
     def to_torch(self, *, batch_first: bool = True, bias: bool | None = None) -> Any:
         """A module of PyTorch that computes what this model does, with a copy of its parameters, in its dtype.

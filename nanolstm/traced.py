@@ -28,6 +28,7 @@ from nanolstm.graph.vocabulary import VOCABULARY
 from nanolstm.graph.vocabulary.elementwise import as_number
 from nanolstm.language.cell import Cell
 from nanolstm.language.declaration import settings_of
+from nanolstm.language.dropout import watched_step
 from nanolstm.language.gate import Gate
 from nanolstm.language.observe import call_with_locals, definition
 from nanolstm.language.stepping import misfit
@@ -129,8 +130,9 @@ def _trace_step(cell: Cell) -> Step:
 
     reading = cell.reading({key: tracing.given(node) for key, node in own.items()}, tell)
     with tracing.running():
-        given = map(tracing.given, inputs.values())
-        result, found = call_with_locals(type(cell).step, reading, *given, watch=tracing.chance.watch)
+        x, *given = map(tracing.given, inputs.values())
+        arguments = dict(zip(anatomy.arguments, given, strict=True))
+        result, found = watched_step(reading, x, arguments, watch=tracing.chance.watch)
     tracing.place = found.returned
     outputs = _returned(cell, tracing, result)
     values = _values(gates, outputs, found)

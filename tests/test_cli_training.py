@@ -17,6 +17,8 @@ from nanolstm.plugins import PluginHouse
 QUICK = ("--source", "sample", "--end", "2000-09-01", "--epochs", "3", "--context", "5")
 """A training that takes a moment."""
 
+SHORT_TASK = ("adding", "--source", "tasks(n=20,length=10)")
+
 
 @pytest.fixture
 def nanolstm(monkeypatch, tmp_path, capsys):
@@ -161,6 +163,19 @@ def test_the_notebooks_protocol_is_without_training(nanolstm):
     assert notebook["model"]["trained"] is False
 
 
+def test_the_share_that_is_held_out_is_that_of_separate_sequences_too(nanolstm):
+    words = ("run", *SHORT_TASK, "--epochs", "1", "--json")
+    assert facts_of(nanolstm(*words))["scored"] == 4
+    facts = facts_of(nanolstm(*words, "--held-out", "0.35", "--save", "m.safetensors"))
+    data = nl.load_data("tasks", "adding", options={"n": 20, "length": 10})
+    last = nl.load("m.safetensors")(data.x[13:])[:, -1]
+    assert facts["scored"] == 7
+    assert facts["scores"]["model"]["scaled"] == pytest.approx(np.mean((last - data.y[13:]) ** 2), rel=1e-9)
+    refused(nanolstm("predict", "m.safetensors"), 2, "m.safetensors was trained on separate sequences", "nl.load")
+    again = facts_of(nanolstm("run", "--config", "m.toml", "--json"))
+    assert again == facts
+
+
 # Walking forward
 
 
@@ -215,6 +230,16 @@ def test_every_option_is_in_the_file_that_a_run_writes(nanolstm, tmp_path):
     assert {"context", "held_out", "scaler", "readout", "seed", "source", "validation"} <= told.keys()
 
 
+def test_what_evaluate_writes_is_read_by_evaluate_and_run(nanolstm, tmp_path):
+    words = ("evaluate", *QUICK, "--folds", "2", "--no-refit", "--clip", "2")
+    first = facts_of(nanolstm(*words, "--write-config", "both.toml", "--json"))
+    told = tomllib.loads((tmp_path / "both.toml").read_text())
+    assert (told["folds"], told["refit"], told["clip"]) == (2, False, 2.0)
+    again = facts_of(nanolstm("evaluate", "--config", "both.toml", "--json"))
+    assert {**first, "files": None} == {**again, "files": None}
+    assert len(facts_of(nanolstm("run", "--config", "both.toml", "--json"))["folds"]) == 1
+
+
 def test_a_file_of_options_may_have_dates_and_dashes(nanolstm, tmp_path):
     (tmp_path / "run.toml").write_text(
         'source = "sample"\nend = 2000-06-01\nepochs = 1\ncontext = 4\nheld-out = 0.3\ntrain = true\n'
@@ -257,12 +282,17 @@ def test_a_cell_that_no_plugin_has_is_handed_to_predict(nanolstm, tmp_path):
         (("run", *QUICK, "--loss", "quantile(q=(0.1, 0.9))"), ["0.5 is not among them"]),
         (("run", *QUICK, "--no-readout", "--horizon", "2"), ["ToyLSTM gives 1 numbers and 2 are needed"]),
         (("run", *QUICK, "--no-train"), ["--epochs is of a run that trains"]),
+        (("run", *QUICK[:4], "--no-train", "--held-out", "0.3"), ["--held-out is of a run that trains"]),
+        (("run", *QUICK[:4], "--no-train", "--resume"), ["--resume is of a run that trains"]),
         (("run", *QUICK, "--protocol", "notebook", "--train"), ["--protocol notebook"]),
         (("run", *QUICK, "--save", "no/folder/m.safetensors"), ["there is no folder no/folder"]),
         (("run", *QUICK, "--save", "m.toml"), ["call the model *.safetensors"]),
         (("run", "--config", "nowhere.toml"), ["nowhere.toml cannot be read"]),
         (("run", "--source", "sample", "--end", "2000-03-20"), ["training rows"]),
-        (("run", "adding", "--source", "tasks(n=20,length=10)", "--save", "m.st"), ["--save keeps a forecaster"]),
+        (("run", *QUICK, "--save", "m.ckpt"), ["call the model *.safetensors"]),
+        (("run", *QUICK, "--resume"), ["give --save FILE beside it"]),
+        (("run", *SHORT_TASK, "--plot", "m.png"), ["--plot draws a series"]),
+        (("run", *SHORT_TASK, "--held-out", "0.99"), ["leaves 0 to train on and 20 to score"]),
         (("evaluate", "adding", "--source", "tasks(n=20,length=10)"), ["nanolstm run"]),
     ],
 )

@@ -279,13 +279,16 @@ def test_the_readout_has_the_columns_of_loss_and_target_in_every_form_of_data(st
 def test_kernels_are_compiled_once_and_before_the_first_training(monkeypatch):
     happened = []
     monkeypatch.setenv("NANOLSTM_BACKEND", "auto")
-    monkeypatch.setattr(nl.Sequence, "compile", lambda model: happened.append(f"compile {model.cells[0].hidden}"))
+
+    def compiled(model, *, loss):
+        happened.append(f"compile {model.cells[0].hidden} {loss}")
 
     def trained(model, data, **_):
         happened.append("train")
         raise RuntimeError("not in this test")
 
+    monkeypatch.setattr(nl.Sequence, "compile", compiled)
     monkeypatch.setattr("nanolstm.sweeping.member.fit", trained)
     with joblib.parallel_config(backend="threading", n_jobs=2), pytest.warns(nl.errors.SweepWarning):
         nl.sweep({"sum": SERIES["sum"]}, **SMALL | {"sizes": [2, 3]}, seeds=[0, 1])
-    assert happened == ["compile 2", "compile 3", *["train"] * 4]
+    assert happened == ["compile 2 mse", "compile 3 mse", *["train"] * 4]

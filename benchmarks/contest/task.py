@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 import attrs
 import numpy as np
@@ -20,50 +21,76 @@ class Held:
 
 
 @attrs.frozen(eq=False)
-class Task:
-    """One answer for each sequence, from an LSTM with a linear readout of its last output, trained with Adam.
+class Examples:
+    """Sequences and what is to be said of them.
 
     Attributes:
-        x: (B, T, M), and `held_x` likewise.
-        target: (B, N), or classes (B,); and `held_target` likewise.
-        goal: the held-out loss to come down to, or if there are classes the accuracy to come up to.
+        x: (B, T, M), beyond a sequence's end 0.
+        target: (B, N), or classes (B,) or (B, T).
+        lengths: (B,), or None if all are of T steps.
+    """
+
+    x: Array
+    target: Array
+    lengths: Array | None = None
+
+    def first(self, count: int) -> Examples:
+        """The same with fewer sequences."""
+        lengths = None if self.lengths is None else self.lengths[:count]
+        return Examples(self.x[:count], self.target[:count], lengths)
+
+    def named(self) -> dict[str, Array]:
+        """As `nl.fit` takes them."""
+        parts = {"x": self.x, "target": self.target, "lengths": self.lengths}
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Task:
+    """To be learned by an LSTM with a linear readout, trained with Adam.
+
+    Attributes:
+        loss: `mse` or `cross_entropy`.
+        steps: which outputs answer: the last one of each sequence, or all.
+        score: what is looked at after an epoch: the held-out loss, or the accuracy.
+        goal: the loss to come down to, or the accuracy to come up to.
     """
 
     name: str
-    x: Array
-    target: Array
-    held_x: Array
-    held_target: Array
-    loss: str
+    train: Examples
+    held: Examples
+    loss: Literal["mse", "cross_entropy"]
+    score: Literal["loss", "accuracy"]
     goal: float
     outputs: int
     hidden: int
-    rate: float
-    batch: int
-    clip: float
+    rate: float = 0.005
+    batch: int = 32
+    clip: float = 1.0
     epochs: int
-
-    @property
-    def classes(self) -> bool:
-        return self.loss == "cross_entropy"
+    steps: Literal["last", "all"] = "last"
 
     @property
     def wanted(self) -> str:
         """The goal in words."""
-        return f"accuracy >= {self.goal:g}" if self.classes else f"{self.loss} <= {self.goal:g}"
+        return f"accuracy >= {self.goal:g}" if self.score == "accuracy" else f"loss <= {self.goal:.3g}"
+
+    def scored(self, held: Held) -> float:
+        """The number that the goal is about."""
+        return float(getattr(held, self.score))
 
     def reached(self, held: Held) -> bool:
-        return held.loss <= self.goal if held.accuracy is None else held.accuracy >= self.goal
+        """Whether that is good enough."""
+        return self.scored(held) >= self.goal if self.score == "accuracy" else self.scored(held) <= self.goal
 
     def model(self, seed: int) -> nl.Sequence:
         """With its first weights."""
-        cell = nl.cells.LSTM(inputs=self.x.shape[2], hidden=self.hidden, rng=seed, dtype="float32")
+        cell = nl.cells.LSTM(inputs=self.train.x.shape[2], hidden=self.hidden, rng=seed, dtype="float32")
         return nl.Sequence(cell, readout=self.outputs)
 
     def beginning(self, batches: int) -> Task:
         """The same with less data."""
-        rows = batches * self.batch
-        return attrs.evolve(self, x=self.x[:rows], target=self.target[:rows])
+        return attrs.evolve(self, train=self.train.first(batches * self.batch))
 
 
 @attrs.define(eq=False)
@@ -100,15 +127,15 @@ def solve(task: Task, model: nl.Sequence, seed: int, epochs: int) -> Reached:
     began = time.perf_counter()
     nl.fit(
         model,
-        (task.x, task.target),
+        task.train.named(),
         loss=task.loss,
         optimizer=f"adam(lr={task.rate})",
         epochs=epochs,
         batch_size=task.batch,
-        validation=(task.held_x, task.held_target),
+        validation=task.held.named(),
         clip=task.clip,
-        steps="last",
-        metrics=["accuracy"] if task.classes else [],
+        steps=task.steps,
+        metrics=["accuracy"] if task.score == "accuracy" else [],
         callbacks=watch,
         rng=seed,
         progress=False,

@@ -13,6 +13,9 @@ from nanolstm.errors import InputError, UnknownNameError, nearest
 FITTED = "fitted"
 """The table that says what a saved model was fitted on: no option, and so passed over by `--config`."""
 
+OF_EVALUATE = ("folds", "refit")
+"""What only `nanolstm evaluate` has: its file is a run's too, which passes over them."""
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """What the file says.
@@ -39,7 +42,7 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
     options = {}
     for key, value in read_toml(path).items():
         name = key.replace("-", "_")
-        if name == FITTED:
+        if name == FITTED or (name in OF_EVALUATE and name not in known):
             continue
         if name not in known:
             raise UnknownNameError(f"{path}: no option {key!r}; {nearest(name, known, 'options')}")

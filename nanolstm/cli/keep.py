@@ -22,8 +22,13 @@ from nanolstm.report import day
 if TYPE_CHECKING:
     from nanolstm.cli.trial import Trial
     from nanolstm.sequence import Sequence
+    from nanolstm.train.run import Run
 
 TOLERANCE = 1e-9
+SEQUENCES = "separate_sequences"
+UNFINISHED = ".ckpt"
+OFTEN = 1.0
+"""Seconds between two checkpoints, the most that a run which is cut off has to do once more; one takes milliseconds."""
 
 
 @attrs.frozen
@@ -50,13 +55,54 @@ def check_place(path: Path) -> None:
     """
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"{path}: {'is a folder' if path.is_dir() else f'there is no folder {path.parent}'}")
-    if path.suffix == ".toml":
-        raise InputError(f"{path}: the run is written to a file of this ending; call the model *.safetensors")
+    for ending, what in ((".toml", "run"), (UNFINISHED, "unfinished training")):
+        if path.suffix == ending:
+            raise InputError(f"{path}: the {what} is written to a file of this ending; call the model *.safetensors")
 
 
 def beside(path: Path) -> Path:
     """Where the run stands that made the model at `path`."""
     return path.with_suffix(".toml")
+
+
+def unfinished(path: Path) -> Path:
+    """Where the training stands, until it has ended, of the model that will be at `path`."""
+    return path.with_suffix(UNFINISHED)
+
+
+def keeping(path: Path | None, *, resume: bool) -> dict[str, Any]:
+    """The options of `fit` by which a run that is cut off can go on.
+
+    Raises:
+        InputError: it is to go on, and nobody said where it was kept.
+    """
+    if path is None:
+        if resume:
+            raise InputError("--resume goes on with the run whose model --save names; give --save FILE beside it")
+        return {}
+    check_place(path)
+    from nanolstm.train.checkpoint import Checkpoint
+
+    return {"checkpoint": Checkpoint(unfinished(path), every_seconds=OFTEN), "resume": resume}
+
+
+def forget(path: Path, run: Run) -> None:
+    """The model is at `path`: its training is over, unless somebody has interrupted it and may want to go on."""
+    if run.stopped != "interrupted":
+        unfinished(path).unlink(missing_ok=True)
+
+
+def keep_model(path: Path, model: Sequence, told: Mapping[str, Any]) -> None:
+    """Write a model of separate sequences to `path`, and beside it the options `told`.
+
+    Raises:
+        DescriptionError: a field of a cell that is not plain.
+        FileAccessError: the operating system refuses.
+    """
+    from nanolstm.store.models import save
+
+    save(model, path)
+    write_config(beside(path), {**told, FITTED: {"model_sha256": _digest(path), SEQUENCES: True}})
 
 
 def keep(path: Path, trial: Trial, told: Mapping[str, Any]) -> None:
@@ -123,6 +169,8 @@ def read_kept(path: Path, cells: Any = ()) -> Kept:
     told = read_toml(place)
     try:
         fitted = told.pop(FITTED)
+        if fitted.get(SEQUENCES):
+            raise InputError(f"{path} was trained on separate sequences and forecasts no series; use it by nl.load")
         options = Options(**told)
         windows = Windows(targets=options.target, past=fitted["past"], context=options.context, horizon=options.horizon)
         transforms, trained_to, digest = dict(fitted["transform"]), fitted["trained_to"], fitted["model_sha256"]

@@ -1,6 +1,8 @@
-"""A run over separate sequences: trained on four fifths of them, scored on the last."""
+"""A run over separate sequences: trained on the first of them, scored on the rest."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import attrs
 
@@ -9,14 +11,16 @@ from nanolstm.cli.trial import Plan
 from nanolstm.data.request import DataRequest, SequenceData
 from nanolstm.errors import InputError
 from nanolstm.losses import loss as find_loss
-from nanolstm.protocols import TRAINING_SHARE, evaluate_sequences, has_steps
+from nanolstm.protocols import evaluate_sequences, has_steps
 from nanolstm.report import Report
 
 
 def train_on_sequences(
-    plan: Plan, request: DataRequest, data: SequenceData, instead_of: str | None, *, progress: bool
+    plan: Plan, request: DataRequest, data: SequenceData, instead_of: str | None, *, progress: bool, **keeping: Any
 ) -> Report:
-    """Train, a share of the training sequences being held back to say when to stop, and score the held-out fifth.
+    """Train, a share of the training sequences being held back to say when to stop, and score those held out.
+
+    `keeping` says where the training is kept meanwhile: `checkpoint` and `resume` of `fit`.
 
     Raises:
         InputError: there are too few sequences, or the loss does not go with the targets.
@@ -25,9 +29,13 @@ def train_on_sequences(
     if options.loss is None and data.y.dtype.kind in "iu":
         plan = attrs.evolve(plan, loss=find_loss("cross_entropy"))
     loss = plan.loss
-    known = int(len(data.x) * TRAINING_SHARE)
-    if known < 2:
-        raise InputError(f"{len(data.x)} sequences are too few to train on four fifths and hold out the rest; use 3")
+    share = 1 - options.held_out
+    known = int(len(data.x) * share)
+    if not 2 <= known < len(data.x):
+        raise InputError(
+            f"--held-out {options.held_out:g} of {len(data.x)} sequences leaves {known} to train on and "
+            f"{len(data.x) - known} to score; there have to be two and one"
+        )
     ends = None if data.lengths is None else data.lengths[:known]
     train = SequenceData(x=data.x[:known], y=data.y[:known], lengths=ends)
     model = plan.make(
@@ -36,8 +44,9 @@ def train_on_sequences(
         steps=known * data.x.shape[1] * options.epochs,
     )
     # What the loss cannot score, the evaluation says best.
-    evaluate_sequences(model, data, loss=loss, protocol="honest")
-    run = plan.fit(model, train, options.validation, steps="all" if has_steps(data) else "last", progress=progress)
+    evaluate_sequences(model, data, loss=loss, protocol="honest", training_share=share)
+    steps = "all" if has_steps(data) else "last"
+    run = plan.fit(model, train, options.validation, steps=steps, progress=progress, **keeping)
     return Report(
         request=request,
         data=data,
@@ -46,7 +55,7 @@ def train_on_sequences(
         target=options.target,
         model=model,
         loss=loss,
-        evaluation=evaluate_sequences(model, data, loss=loss, protocol="honest", trained=True),
+        evaluation=evaluate_sequences(model, data, loss=loss, protocol="honest", trained=True, training_share=share),
         rng=options.seed,
         training=run,
     )

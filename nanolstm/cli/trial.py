@@ -98,8 +98,8 @@ class Plan:
         readout = outputs if options.readout else None
         return Sequence(cell, readout=readout, rng=options.seed, backend="numpy" if small else "auto")
 
-    def fit(self, model: Sequence, data: Any, validation: Any, *, steps: Any, progress: bool) -> Run:
-        """Train it."""
+    def fit(self, model: Sequence, data: Any, validation: Any, *, steps: Any, progress: bool, **keeping: Any) -> Run:
+        """Train it; `keeping` is `checkpoint` and `resume`."""
         from nanolstm.train.fit import fit
 
         options = self.options
@@ -117,6 +117,7 @@ class Plan:
             steps=steps,
             rng=options.seed,
             progress=progress,
+            **keeping,
         )
 
 
@@ -147,8 +148,12 @@ class Trial:
         return self.runs[-1].model
 
 
-def run_trial(plan: Plan, frame: pd.DataFrame, *, folds: int = 1, refit: bool = True, progress: bool = True) -> Trial:
+def run_trial(
+    plan: Plan, frame: pd.DataFrame, *, folds: int = 1, refit: bool = True, progress: bool = True, **keeping: Any
+) -> Trial:
     """Train on the rows before each held-out part, and score what is forecast there.
+
+    Where there is one training, `keeping` says where it is kept meanwhile: `checkpoint` and `resume` of `fit`.
 
     Raises:
         InputError: an option that does not go with the data.
@@ -168,7 +173,7 @@ def run_trial(plan: Plan, frame: pd.DataFrame, *, folds: int = 1, refit: bool = 
     runs: list[Run] = []
     recurrent = Recurrent(
         lambda inputs, outputs: plan.make(inputs, outputs, steps=len(frame) * options.context * options.epochs),
-        lambda model, data, held: runs.append(plan.fit(model, data, held, steps="last", progress=progress)),
+        lambda model, data, held: runs.append(plan.fit(model, data, held, steps="last", progress=progress, **keeping)),
         columns=output.columns,
     )
     result = walk_forward(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from types import ModuleType
+from typing import Any, TypeAlias, cast
 
 import attrs
 import numpy as np
@@ -14,11 +15,12 @@ from nanolstm.compile.cache import loaded
 from nanolstm.compile.emit import Source
 from nanolstm.compile.kernel_steps import CUT, RESTART
 from nanolstm.compile.memory import Memory
-from nanolstm.compile.numba_target import written
+from nanolstm.compile.numba_target import written, written_for_members
+from nanolstm.compile.numpy_target import on_arrays
 from nanolstm.compile.steps import Steps
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError, one_line
-from nanolstm.kernels.products import DEPTH, pack, packed_size, scratch_size
+from nanolstm.kernels.products import DEPTH, pack, pack_each, packed_size, scratch_size
 from nanolstm.kernels.threads import NO_SIGNALS, Task, get_num_threads, run_all
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -30,6 +32,10 @@ BLOCK = 1 << 20
 
 WORTH_A_THREAD = 4_000_000
 """Operations (about 0.3 ms of them) below which another thread costs more than it saves."""
+
+
+Bind: TypeAlias = Callable[..., tuple[tuple[Array, ...], Callable[[], tuple[Any, ...]]]]
+"""The plain function of a kernel: from a call and its arrays to outputs, and what gives the sums in the end."""
 
 
 @attrs.define(eq=False)
@@ -107,14 +113,18 @@ class Call:
         return self.memory.take((self.steps.slices, width), self.dtype)
 
     def summed(self, total: Array) -> Array:
-        """Such sums over all slices."""
+        """Such sums over all slices, of each model if there are several."""
+        if self.steps.members is not None:
+            of_each = total.reshape(self.steps.members, -1, total.shape[1])
+            return of_each[:, 0] if of_each.shape[1] == 1 else of_each.sum(axis=1)
         whole: Array = total[0] if len(total) == 1 else total.sum(axis=0)
         return whole
 
     def packed(self, *shape: int) -> Array:
         """Room for a matrix, or one for each head, as products expect it."""
         *heads, m, k = shape
-        return self.memory.take((packed_size(m, k, self.dtype) * (heads[0] if heads else 1),), self.dtype)
+        size = packed_size(m, k, self.dtype) * (heads[0] if heads else 1)
+        return self.memory.take((self.steps.models, size), self.dtype)
 
     def given(self, array: Array) -> Array:
         """An input of all rows, as kernels expect it."""
@@ -123,18 +133,26 @@ class Call:
     def vector(self, array: Array) -> Array:
         """Parameters that are read as they are: in their own memory, or copied each time where that is scattered."""
         if array.flags.c_contiguous:
-            return array.reshape(-1)
-        flat = np.empty(array.size, array.dtype)
-        self.preparing.append(lambda: np.copyto(flat.reshape(array.shape), array))
-        return flat
+            return array.reshape(self.steps.models, -1)
+        flat = np.empty(array.shape, array.dtype)
+        self.preparing.append(lambda: np.copyto(flat, array))
+        return flat.reshape(self.steps.models, -1)
+
+    def of_each(self, width: int, kind: type | None = None) -> Array:
+        """Room for something of each model."""
+        return np.empty((self.steps.models, width), kind or self.dtype)
+
+    def repeated(self, vector: Array) -> Array:
+        """What is the same for all models."""
+        return np.tile(vector, (self.steps.models, 1))
 
     def pack(self, matrix: Array, room: Array) -> None:
-        """Put a matrix, or one for each head, as products expect it into `room`."""
+        """Put a matrix, or several, one for each head or model, as products expect it into `room`."""
         if matrix.ndim == 2:
-            pack(matrix, room)
+            pack(matrix, room[0])
         else:
-            for head, its_room in zip(matrix, room.reshape(len(matrix), -1), strict=True):
-                pack(head, its_room)
+            matrices = matrix.reshape(-1, *matrix.shape[-2:])
+            pack_each(matrices, room.reshape(len(matrices), -1))
 
     def before(self, prepare: Callable[[], None]) -> None:
         """Do this before each run."""
@@ -160,13 +178,14 @@ class Bound:
         """Of `kernel`, whose inputs are `given`: what stands in these arrays is looked at each time."""
         restart, cut = (np.ravel(given.get(name, NONE)) for name in (RESTART, CUT))
         call = Call(steps, dtype, memory, restart, cut)
-        found, self._after = kernel.bind(call, *(given[name] for name in kernel.source.inputs))
+        bind = kernel.bind if steps.members is None else kernel.bind_members()
+        found, self._after = bind(call, *(given[name] for name in kernel.source.inputs))
         outputs = kernel.source.outputs
         self.rows: dict[str, Array] = dict(zip(outputs, found, strict=False))
         self._sums = outputs[len(found) :]
         self._starting, self._preparing = call.starting, call.preparing
-        self._kernel, self._before = call.kernel, (steps.bounds, steps.sequences)
-        self._behind = (steps.batch == 1, restart, cut, *call.arrays)
+        self._kernel, self._before = call.kernel, (steps.bounds, steps.sequences, steps.owners)
+        self._behind = (steps.alone, restart, cut, *call.arrays)
         self.here = partial(call.kernel, NO_SIGNALS, *self._before, 0, steps.slices, 0, *self._behind)
         self.work = call.rows * call.work
         self.restart()
@@ -221,10 +240,12 @@ class Kernel:
     Attributes:
         source: its text, the order of what it takes and returns.
         bind: binds it to arrays.
+        bind_members: answers with a function that binds it to those of several models side by side.
     """
 
     source: Source
-    bind: Callable[..., tuple[tuple[Array, ...], Callable[[], tuple[Any, ...]]]]
+    bind: Bind
+    bind_members: Callable[[], Bind]
 
     def __call__(
         self, steps: Steps, dtype: np.dtype[Any], given: Mapping[str, Any], memory: Memory | None = None
@@ -247,4 +268,18 @@ def compiled_kernels(runs: Sequence[Wanted], dtype: str) -> list[Kernel]:
         module = loaded(re.sub(r"\W+", "_", f"{title} {dtype}").strip("_"), text)
     except Exception as error:  # whatever Numba stumbles over, NumPy runs
         raise KernelError(f"Numba does not compile {title}: {one_line(error)[:300]}") from error
-    return [Kernel(source, getattr(module, run.name)) for run, source in zip(runs, sources, strict=True)]
+    return [
+        Kernel(source, getattr(module, run.name), cache(partial(_for_members, run, dtype, module)))
+        for run, source in zip(runs, sources, strict=True)
+    ]
+
+
+def _for_members(run: Wanted, dtype: str, module: ModuleType) -> Bind:
+    """The plain function for several models, which calls what is compiled in `module`.
+
+    Raises:
+        NotImplementedError: there is none.
+    """
+    names = {**vars(module), "on_arrays": on_arrays}
+    exec(compile(written_for_members(run, dtype), f"<{module.__name__} of several models>", "exec"), names)
+    return cast("Bind", names[run.name])

@@ -20,6 +20,7 @@ ARGUMENTS = {
     "signals": "int64[:, ::1]",
     "bounds": "int64[:, ::1]",
     "sequences": "int64[::1]",
+    "owners": "int64[::1]",
     "first": "int64",
     "last": "int64",
     "thread": "int64",
@@ -28,8 +29,8 @@ ARGUMENTS = {
     "cut": "boolean[::1]",
 }
 """What every time loop is given: whom to tell that it begins, where each step of each slice of the batch begins, the
-first sequence of each, slices from and to, which thread, whether the batch is one sequence, and at which rows states
-start anew and gradients stop (or nothing)."""
+first sequence of each, whose parameters each reads, slices from and to, which thread, whether the batch is one
+sequence, and at which rows states start anew and gradients stop (or nothing)."""
 
 INFIX = {
     "add": "{} + {}",
@@ -69,8 +70,15 @@ class StepsWriter(Writer):
         self.line("announce(signals)")
         with self.block("for part in range(first, last):"):
             self.line("p = sequences[part]")
+            mark, indent = len(self.lines), "    " * self.depth
             self.steps()
+            self.lines[mark:mark] = [f"{indent}{line}" for line in self._own()]
         return self.function(name, ARGUMENTS, about)
+
+    def _own(self) -> list[str]:
+        """Where the parameters that a slice reads are found."""
+        rows = [f"{name}_r = {name}[q]" for name in self.owned]
+        return ["q = owners[part]", *rows] if rows or self.packed else []
 
     def steps(self) -> None:
         """All steps of a slice."""
@@ -111,7 +119,7 @@ class StepsWriter(Writer):
             if not self.backward:
                 word = f"start_{array}"
                 self.starts[f"v start {state[2:]}" if state.startswith("v ") else f"start {state}"] = word
-                start = f"{self.declare(word, f'{self.dtype}[::1]', f'call.vector({word})')}[j]"
+                start = f"{self.own(word, self.dtype, f'call.vector({word})')}[j]"
             size = math.prod(self.plan.inputs[state].shape)
             entering["restart"] += [f"for j in range({size}):", f"    {array}[p + r, j] = {start}"]
             if self.backward or state.startswith("v "):
@@ -165,25 +173,25 @@ class StepsWriter(Writer):
         self.used.add("product")
         word = x.name or self.names[base]
         self.line(f"# {target} {'+=' if accumulate else '='} {word} times {self._about(matrix)}")
-        ahead = f"product({array}, {start}"
+        ahead, own = f"product({array}, {start}", f"q * {packed}.shape[1]"
         if heads:
             with self.block(f"for head in range({count}):"):
-                size = f"head * (len({packed}) // {count})"
+                size = f"{own} + head * ({packed}.shape[1] // {count})"
                 self.line(f"{ahead} + head * {stride}, {width}, n, {packed}, {size}, {k}, {m},")
                 self.line(f"        {target}, {goal} + head * {m}, {its_width}, {more})")
         elif count > 1:
-            self.line(f"{ahead}, {k}, n * {count}, {packed}, 0, {k}, {m}, {target}, {goal}, {m}, {more})")
+            self.line(f"{ahead}, {k}, n * {count}, {packed}, {own}, {k}, {m}, {target}, {goal}, {m}, {more})")
         else:
             self.used.add("product_of_one")
             with self.block("if alone:"):
-                self.line(f"product_of_one({array}, {start}, {packed}, 0, {k}, {m}, {target}, {goal}, {more})")
+                self.line(f"product_of_one({array}, {start}, {packed}, {own}, {k}, {m}, {target}, {goal}, {more})")
             with self.block("else:"):
-                self.line(f"{ahead}, {width}, n, {packed}, 0, {k}, {m}, {target}, {goal}, {its_width}, {more})")
+                self.line(f"{ahead}, {width}, n, {packed}, {own}, {k}, {m}, {target}, {goal}, {its_width}, {more})")
 
     def _packed(self, matrix: Node, *, turned: bool) -> str:
         name = f"{self.names[matrix]}_packed{'_turned' if turned else ''}"
         self.packed[name] = (matrix, turned)
-        return self.declare(name, f"{self.dtype}[::1]", name)
+        return self.declare(name, f"{self.dtype}[:, ::1]", name)
 
     def _about(self, node: Node) -> str:
         """The author's words for a value."""

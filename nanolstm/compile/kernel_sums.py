@@ -57,7 +57,7 @@ class KernelWriter(StepsWriter):
 
     def _sum(self, node: Node) -> None:
         words = [name for name, answer in self.plan.answers.items() if not answer.lead and node in in_order([answer])]
-        self.line(f"# {self.names[node]}: {', '.join(words)}")
+        self.line(f"# {self.names[node]}, of which come {', '.join(words)}")
         if node.op.name == "contract":
             left, right, result, _ = node.static
             operands = list(zip(node.inputs, (left, right), strict=True))
@@ -110,10 +110,16 @@ class KernelWriter(StepsWriter):
         where = {z: Affine() if size[z] == 1 else Affine(0, {names[z]: 1}) for z in letters}
         place = flat(tuple(where[z] for z in result), tuple(size[z] for z in result))
         order = [z for z in (*(z for z in letters if z not in result), *result) if size[z] != 1]
+        # One number of many: first of a block, so that small ones are not added to a large one.
+        word = f"{self.names[node]}_j" if math.prod(node.shape) == 1 else f"{total}[{place}]"
+        if word.endswith("_j"):
+            self.line(f"{word} = {self.number(0.0)}")
         with self.block("for r in range(rows):"):
-            words = [self._element(x, tuple(where[z] for z in word)) for x, word in operands]
+            words = [self._element(x, tuple(where[z] for z in letters)) for x, letters in operands]
             with self.loops([size[z] for z in order], [names[z] for z in order]):
-                self.line(f"{total}[{place}] += {' * '.join(words)}")
+                self.line(f"{word} += {' * '.join(words)}")
+        if word.endswith("_j"):
+            self.line(f"{total}[0] += {word}")
 
     def _element(self, x: Node, index: Index) -> str:
         if not x.lead:

@@ -28,6 +28,11 @@ class Memory:
     _arrays: list[Array] = attrs.field(factory=list, init=False)
     _next: int = attrs.field(default=0, init=False)
 
+    @property
+    def size(self) -> int:
+        """How many bytes it has taken so far."""
+        return sum(room.nbytes for room in self._room)
+
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> Array:
         """An array with anything in it, aligned to 64 bytes."""
         place = self._next

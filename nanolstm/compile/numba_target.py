@@ -17,11 +17,12 @@ import attrs
 from nanolstm.compile.combine import for_kernels
 from nanolstm.compile.emit import Source, constant, identifiers
 from nanolstm.compile.kernel_sums import KernelWriter
+from nanolstm.compile.members import over_members
 from nanolstm.compile.numpy_target import NumPyTarget
 from nanolstm.compile.schedule import VIEWS, Schedule, schedule
 from nanolstm.compile.writer import FUNCTIONS, PRODUCTS, WORDS, MustBeStoredError, Wanted
 from nanolstm.errors import KernelError
-from nanolstm.graph.node import Node, in_order
+from nanolstm.graph.node import Node, in_order, input_node
 
 ABOUT = """\
 Names are the author's, and t1, t2, ... where there is none; `c_2` is another value of the name c, `before_c` is c as
@@ -29,12 +30,14 @@ it comes in, `d_c` the derivative of the loss by it. `c_r` is a row of the array
 
 The batch is cut into slices, of which a thread computes those from `first` up to `last`, after it has announced to
 the others that it begins. The rows of a slice stand together, step by step, in each step the longest sequence first:
-the n rows of step t from bounds[part, t] up to bounds[part, t + 1]. p is the slice's first sequence.
+the n rows of step t from bounds[part, t] up to bounds[part, t + 1]. p is the slice's first sequence, and q the model
+whose parameters it reads: where several of one shape run side by side, each has slices of its own.
 
     [g + r]   an array of all steps
     [p + r]   a state, or what is needed within one step: a row for each sequence
     [b + r]   what is added up over the rows: those of some steps, for each thread
     [part]    such a sum, of one slice
+    [q]       parameters, and what is made of them alone: a row for each model
 
 Sums grow after each block of steps, from `begin` up to `end`, whose rows (at most `room`) begin at `top`. `alone`:
 the batch is one sequence. Before a row where `restart` is set, states start anew; where `cut` is, no gradient goes
@@ -86,12 +89,22 @@ def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
     return "\n".join(head) + "\n" + body, [function.source for function in functions]
 
 
+def written_for_members(run: Wanted, dtype: str) -> str:
+    """The plain function of `run` for several models side by side, which calls the same compiled ones.
+
+    Raises:
+        NotImplementedError: it computes something of parameters alone that cannot be had of several at once.
+    """
+    return _function(run, dtype, {}).binding.of_members()
+
+
 @attrs.frozen
 class _Function:
-    """The text of a graph's functions, what the plain one takes and returns, and what they call."""
+    """The text of a graph's functions, what the plain one takes and returns, what they call, who wrote the latter."""
 
     source: Source
     used: set[str]
+    binding: _Binding
 
 
 def _function(run: Wanted, dtype: str, constants: dict[str, str]) -> _Function:
@@ -110,16 +123,32 @@ def _written(run: Wanted, plan: Schedule, dtype: str, must: frozenset[Node], con
     kernel = writer.write(f"{run.name}_steps", f"All steps of {run.graph.title}, of the slices from first to last.")
     binding = _Binding(run, plan, writer)
     text = "\n".join(["", "", *kernel, "", "", *binding.lines()])
-    return _Function(Source(text + "\n", (*plan.inputs, *binding.starts), tuple(binding.outputs())), writer.used)
+    source = Source(text + "\n", (*plan.inputs, *binding.starts), tuple(binding.outputs()))
+    return _Function(source, writer.used, binding)
 
 
 @attrs.frozen(eq=False)
 class _Binding:
-    """Writes the plain function."""
+    """Writes the plain function.
+
+    Attributes:
+        several: what stands for values of parameters alone where it is for several models at once; else nothing.
+    """
 
     run: Wanted
     plan: Schedule
     writer: KernelWriter
+    several: Mapping[Node, Node] = attrs.field(factory=dict)
+
+    def of_members(self) -> str:
+        """The whole function for several models: parameters have one axis more, and so have sums."""
+        plan = self.plan
+        sums = {node: input_node(self.writer.names[node], node.shape, lead=True) for node in plan.sums}
+        alone = [*plan.once, *plan.after, *(x for x in plan.answers.values() if not x.lead)]
+        found = over_members(
+            [*alone, *self.writer.vectors.values(), *(x for x, _ in self.writer.packed.values())], sums
+        )
+        return "\n".join(attrs.evolve(self, several=found).lines()) + "\n"
 
     @property
     def starts(self) -> dict[str, str]:
@@ -159,12 +188,15 @@ class _Binding:
             # Outside of `after` a sum's own name means the flat array, and in it another the sum in its shape.
             shaped = {node: f"{names[node]}_total" for node in plan.sums}
             words, needed = names | shaped, set(in_order(sums))
-            after = [f"{shaped[node]} = call.summed({names[node]}).reshape({node.shape})" for node in plan.sums]
-            after += [f"{names[x]} = {_in_numpy(x, names)}" for x in plan.once if x in needed]
-            after += [f"{names[x]} = {_in_numpy(x, words)}" for x in plan.after]
-            after += _comment(
-                "derivatives by", [name.removeprefix("d ") for name, x in plan.answers.items() if not x.lead]
-            )
+            each = "call.steps.members, " if self.several else ""
+            after = [
+                f"{shaped[node]} = call.summed({names[node]}).reshape(({each}{str(node.shape)[1:]})"
+                for node in plan.sums
+            ]
+            after += [f"{names[x]} = {self._value(x, names)}" for x in plan.once if x in needed]
+            after += [f"{names[x]} = {self._value(x, words)}" for x in plan.after]
+            derivatives = [name for name, x in plan.answers.items() if not x.lead and name.startswith(("d ", "v d "))]
+            after += _comment("derivatives by", [name.removeprefix("d ") for name in derivatives])
             after += _call("return (", [_answer(x, words) for x in sums])
             body += ["", "def after():", *(f"    {line}" for line in after), ""]
         body.append(f"return ({', '.join(rows)}{',' * (len(rows) == 1)}), {'after' if sums else 'tuple'}")
@@ -178,21 +210,30 @@ class _Binding:
     def _before(self) -> tuple[list[str], list[str]]:
         """Room for what is computed of parameters alone, and how it is computed."""
         names = self.writer.names
-        room, lines = [], [f"{names[node]} = {_in_numpy(node, names)}" for node in self.plan.once]
+        room, lines = [], [f"{names[node]} = {self._value(node, names)}" for node in self.plan.once]
         for name, node in self.writer.vectors.items():
             if node.op.name == "input":
                 room.append(f"{name}_flat = call.vector({name})")
             elif node.op.name == "constant":
-                room.append(f"{name}_flat = {constant(node)}")
+                room.append(f"{name}_flat = call.repeated({constant(node)})")
             else:
-                room.append(f"{name}_flat = np.empty({elements(node)}, {'bool' if node.boolean else 'dtype'})")
-                lines.append(f"{name}_flat[:] = np.reshape({name}, -1)")
+                room.append(f"{name}_flat = call.of_each({elements(node)}{', bool' if node.boolean else ''})")
+                lines.append(f"{name}_flat[:] = np.reshape({name}, {name}_flat.shape)")
         for packed, (node, turned) in self.writer.packed.items():
-            word = names[node] + ((".T" if len(node.shape) == 2 else ".transpose(0, 2, 1)") if turned else "")
+            word = names[node] + (".swapaxes(-1, -2)" if turned else "")
             shape = (*node.shape[:-2], *node.shape[:-3:-1]) if turned else node.shape
             room.append(f"{packed} = call.packed({', '.join(map(str, shape))})")
             lines.append(f"call.pack({word}, {packed})")
         return list(dict.fromkeys(room)), list(dict.fromkeys(lines)) or (["pass"] if room else [])
+
+    def _value(self, node: Node, names: Mapping[Node, str]) -> str:
+        """A value of parameters alone as a NumPy expression."""
+        if not self.several:
+            return _in_numpy(node, names)
+        # What stands for a node bears its name, unless it is that node itself.
+        return _in_numpy(
+            self.several[node], {**names, **{new: names[x] for x, new in self.several.items() if x in names}}
+        )
 
 
 def _answer(node: Node, names: Mapping[Node, str]) -> str:
@@ -212,12 +253,15 @@ def elements(node: Node) -> int:
 
 def _in_numpy(node: Node, names: Mapping[Node, str]) -> str:
     """A value of parameters alone as a NumPy expression."""
-    words = [constant(x) if x.op.name == "constant" else names[x] for x in node.inputs]
-    return re.sub(_ON_ARRAYS, "on_arrays.", NumPyTarget().value(node, words, "rows"))
+    words = [
+        constant(x) if x.op.name == "constant" else names[x] if x in names else f"({_in_numpy(x, names)})"
+        for x in node.inputs
+    ]
+    return re.sub(_ON_ARRAYS, "on_arrays.", NumPyTarget().value(node, words, "call.steps.members"))
 
 
-def _comment(head: str, words: Iterable[str]) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(f"{head} {', '.join(words)}", 100)]
+def _comment(head: str, words: Sequence[str]) -> list[str]:
+    return [] if not words else [f"# {line}" for line in textwrap.wrap(f"{head} {', '.join(words)}", 100)]
 
 
 def _call(head: str, words: Iterable[str], end: str = ")") -> list[str]:

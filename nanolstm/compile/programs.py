@@ -17,6 +17,8 @@ import attrs
 
 from nanolstm.compile.backend import Runnable, made
 from nanolstm.compile.kernel_steps import CUT, RESTART
+from nanolstm.compile.members import side_by_side
+from nanolstm.compile.numpy_target import program
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError
 from nanolstm.graph.derive import forward, reverse
@@ -75,6 +77,23 @@ class Pair:
     kept: tuple[str, ...]
 
 
+@attrs.frozen(eq=False)
+class Halves:
+    """A loss in kernels: what is added up over all rows, and what each row gets of these sums.
+
+    Attributes:
+        add: from "prediction" and "target" to the sums.
+        spread: from these, the sums, "count" and "d loss" to "loss" and "d prediction".
+        sums: the sums, by name.
+        columns: how many columns a target has.
+    """
+
+    add: Runnable
+    spread: Runnable
+    sums: Mapping[str, Node]
+    columns: int
+
+
 @attrs.define(eq=False)
 class Programs:
     """Every program of one graph, made when it is first asked for.
@@ -122,6 +141,42 @@ class Programs:
             return made([self._wanted("joint", both, variant)], variant.kernel)[0]
 
         return self._once("joint", variant, make)
+
+    def halves(self, variant: Variant) -> Halves:
+        """The graph of a loss, and its derivative by the prediction, in kernels, whose rows know nothing of each other.
+
+        Raises:
+            KernelError: what is added up depends on such a sum itself, or no kernel can be had.
+        """
+
+        def make() -> Halves:
+            _, both = self._both(variant)
+            nodes = in_order(both.values())
+            known = {node: input_node("count", node.shape, lead=False) for node in nodes if node.op.name == "count"}
+            both = dict(zip(both, replaced(list(both.values()), known), strict=True))
+            nodes = in_order(both.values())
+            found = [node for node in nodes if not node.lead and any(x.lead for x in node.inputs)]
+            sums = {f"sum {number}": node for number, node in enumerate(found, start=1)}
+            given = {node: input_node(name, node.shape, lead=False) for name, node in sums.items()}
+            rest = dict(zip(both, replaced(list(both.values()), given), strict=True))
+            # The order of steps is nothing to a loss: what adds up is written as what runs backward.
+            add, spread = made(
+                [self._of_rows("add", sums, backward=True), self._of_rows("spread", rest)], variant.kernel
+            )
+            return Halves(add, spread, sums, self.graph.inputs["target"].shape[-1])
+
+        return self._once("halves", variant, make)
+
+    def joint_of_members(self, variant: Variant, rows: int) -> Runnable:
+        """The joint program of several models at once, each with so many rows, in NumPy; it is not kept.
+
+        Everything that it is given and answers with has one axis more, for the models, and that of the rows behind it.
+
+        Raises:
+            NotImplementedError: the graph has an operation that cannot be had of several models at once.
+        """
+        _, both = self._both(variant)
+        return program(side_by_side(self._wanted("joint", both, variant).graph, rows), {})
 
     def _once(self, kind: str, variant: Variant, make: Callable[[], _Made]) -> _Made:
         """What was made before, or failed to be; else it is made now."""
@@ -176,6 +231,10 @@ class Programs:
         graph = Graph(title, {**idle, **_inputs(outputs.values())}, outputs)
         names = {name: name for name in carried}
         return Wanted(name, graph, names, backward)
+
+    def _of_rows(self, name: str, outputs: Mapping[str, Node], *, backward: bool = False) -> Wanted:
+        """A part of the graph that has no states."""
+        return Wanted(name, Graph(self.graph.title, _inputs(outputs.values()), outputs), {}, backward)
 
     def _carried(self, variant: Variant, of: str) -> list[str]:
         prefixes = (of,) if variant.along is None else (of, f"v {of}")

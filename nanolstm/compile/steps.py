@@ -22,11 +22,14 @@ class Steps:
         bounds: (slices, T + 1) int64, where each step of each slice begins, and where the last ends.
         sequences: (slices + 1,) int64, the first sequence of each slice, and how many there are.
         backward: whether the last step is run first.
+        members: how many models run side by side, each on equally many slices that follow each other, with an axis for
+            them before every parameter; None for one model by itself.
     """
 
     bounds: Array
     sequences: Array
     backward: bool = False
+    members: int | None = None
 
     @property
     def batch(self) -> int:
@@ -37,6 +40,21 @@ class Steps:
     def slices(self) -> int:
         """How many slices there are."""
         return len(self.bounds)
+
+    @property
+    def models(self) -> int:
+        """How many models there are."""
+        return self.members or 1
+
+    @property
+    def owners(self) -> Array:
+        """Whose parameters each slice reads: (slices,) int64."""
+        return np.arange(self.slices, dtype=np.int64) * self.models // self.slices
+
+    @property
+    def alone(self) -> bool:
+        """Whether each model runs on one sequence."""
+        return self.batch == self.models
 
     @property
     def rows(self) -> int:

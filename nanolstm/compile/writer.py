@@ -35,6 +35,8 @@ WORDS = {
         "signals",
         "bounds",
         "sequences",
+        "owners",
+        "q",
         "first",
         "last",
         "thread",
@@ -98,6 +100,7 @@ class Writer:
         packed: matrices that are packed, by the name of their packed form: the node, and whether its last two axes
             change places.
         vectors: nodes of parameters alone that are read as they are, by name.
+        owned: arrays with a row for each model, of which a slice reads its own model's.
         used: functions that it calls.
         constants: numbers by the names that stand for them, in the whole file.
     """
@@ -112,6 +115,7 @@ class Writer:
     made: dict[str, str] = attrs.field(factory=dict, init=False)
     packed: dict[str, tuple[Node, bool]] = attrs.field(factory=dict, init=False)
     vectors: dict[str, Node] = attrs.field(factory=dict, init=False)
+    owned: list[str] = attrs.field(factory=list, init=False)
     used: set[str] = attrs.field(factory=set, init=False)
     depth: int = attrs.field(default=1, init=False)
     # Of the loop that is being written: where it is, its variables, which values stand in variables, rows in use.
@@ -274,13 +278,19 @@ class Writer:
             self.constants[word] = f"real({_finite(value)})"
         return word
 
+    def own(self, name: str, kind: str, made: str) -> str:
+        """The row of an array with one for each model that is that of the slice's own."""
+        if name not in self.owned:
+            self.owned.append(self.declare(name, f"{kind}[:, ::1]", made))
+        return f"{name}_r"
+
     def vector(self, node: Node) -> str:
-        """The array of a value of parameters alone."""
+        """A value of parameters alone, as a vector."""
         if node not in self.names:  # a vector that is a constant
             self.names[node] = f"constant_{len(self.names)}"
         name = self.names[node]
         self.vectors[name] = node
-        return self.declare(name, f"{'boolean' if node.boolean else self.dtype}[::1]", f"{name}_flat")
+        return self.own(name, "boolean" if node.boolean else self.dtype, f"{name}_flat")
 
 
 def shifted(index: Index, axis: int, start: int, step: int) -> Index:

@@ -18,7 +18,7 @@ import numpy as np
 
 from nanolstm.compile.backend import chosen
 from nanolstm.compile.memory import Memory
-from nanolstm.compile.programs import Programs
+from nanolstm.compile.programs import Halves, Programs
 from nanolstm.compile.steps import Steps
 from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.part import PartRun, cotangent
@@ -73,12 +73,16 @@ class BoundModel:
     """The kernels of a model, one on the other, forward and (where they are derived) back again.
 
     Attributes:
-        memory_of_loss: work arrays for what happens between the two.
+        loss: its kernels, in between the two; None where NumPy computes it.
+        memory_of_loss: work arrays for that.
     """
 
-    def __init__(self, levels: list[list[PartRun]], batch: Batch, *, derive: bool) -> None:
-        """Of the parts of a run on all time steps, one on each level, each of which has kernels."""
+    def __init__(
+        self, levels: list[list[PartRun]], batch: Batch, *, derive: bool, halves: Halves | None = None
+    ) -> None:
+        """Of the parts of a run on all time steps, one on each level, each of which has kernels; and of the loss."""
         from nanolstm.compile.kernel import divided
+        from nanolstm.gradient.bound_loss import BoundLoss
 
         self._layout = batch.layout
         steps, memory = _own(batch.layout.steps()), Memory()
@@ -96,23 +100,29 @@ class BoundModel:
             below = bound.rows["output"]
         self._y = below
         self._hand_out = _HandOut(steps, batch.layout)
-        self._tasks = divided([bound for _, _, bound in self._ahead], steps.slices, self._hand_out)
+        self.loss = BoundLoss(halves, below, steps, memory) if halves is not None else None
+        kernels = [bound for _, _, bound in self._ahead] + ([self.loss.add] if self.loss else [])
+        self._tasks = divided(kernels, steps.slices, self._hand_out)
         self._numbers = [array for (run,) in levels for array in run.numbers()]
         self._seen: list[bytes] = []
         self._brought = False
         if derive:
-            self._dy = above = np.empty_like(below)
+            self._dy = above = self.loss.cotangent if self.loss else np.empty_like(below)
             turned = Steps(steps.bounds, steps.sequences, backward=True)
             for run, given, bound in reversed(self._ahead):
                 zeros = {cotangent(name): np.zeros_like(value) for name, value in run.first.items()}
                 back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, turned, memory)
                 self._back.append((run, back))
                 above = back.rows.get("d x", above)
-            self._tasks_back = divided([bound for _, bound in self._back], steps.slices)
+            kernels = ([self.loss.spread] if self.loss else []) + [bound for _, bound in self._back]
+            self._tasks_back = divided(kernels, steps.slices)
 
-    def run(self, model: Model, batch: Batch) -> None:
-        """Run `model`, whose kernels these are, over what `batch` brings."""
+    def run(self, model: Model, batch: Batch, target: Array | None = None) -> None:
+        """Run `model`, whose kernels these are, over what `batch` brings, and its loss, if it is bound to one."""
         self._take(model, batch)
+        if self.loss is not None:
+            assert target is not None
+            self.put(target, self.loss.target)
         x = np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x
         self.put(x, self._x)
         changed = self._has_changed()
@@ -158,7 +168,7 @@ class BoundModel:
             self._steps.bounds[:, : bounds.shape[1]] = bounds
             self._steps.bounds[:, bounds.shape[1] :] = bounds[:, -1:]
             self._steps.sequences[...] = batch.layout.sequences
-        brings = not _brings_x_alone(batch)
+        brings = not brings_x_alone(batch)
         if brings or self._brought:
             first = first_states(model, batch.inputs.batch, batch.initial)
             here = {"": {"initial": first, **batch.inputs.feeds}}
@@ -177,6 +187,11 @@ class BoundModel:
         else:
             np.take(flat, layout.index, axis=0, out=place, mode="clip")
         return place
+
+    def value(self) -> float:
+        """The loss that it is bound to."""
+        assert self.loss is not None
+        return float(self.loss.value(self._layout.count))
 
     @property
     def y(self) -> Array:
@@ -232,9 +247,12 @@ _kept: WeakKeyDictionary[Model, dict[Any, _Kept]] = WeakKeyDictionary()
 
 @contextmanager
 def bound_model(
-    model: Model, batch: Batch, *, derive: bool = False, record: bool = False
+    model: Model, batch: Batch, *, derive: bool = False, record: bool = False, halves: Halves | None = None
 ) -> Iterator[BoundModel | None]:
-    """A bound model for this call alone, or None where it has no kernels, or starts or directions of its own."""
+    """A bound model for this call alone, or None where it has no kernels, or starts or directions of its own.
+
+    With the kernels of a loss, `halves`, it is bound to these too.
+    """
     if (
         batch.layout.piece is not None
         or model.bidirectional
@@ -246,7 +264,8 @@ def bound_model(
     known = _kept.setdefault(model, {})
     layout, resets = batch.layout, batch.inputs.resets
     restarts = resets is not None and bool(resets.any())
-    key = (layout.time, batch.inputs.batch, layout.slices, batch.truncate, restarts, derive, record, get_num_threads())
+    kind = (batch.truncate, restarts, derive, record, halves)
+    key = (layout.time, batch.inputs.batch, layout.slices, *kind, get_num_threads())
     kept = known.get(key)
     if kept is None or not kept.fits(model):
         parts = [(programs_of(part.cell), part.cell.parameters.flat) for part in model.parts()]
@@ -264,13 +283,14 @@ def bound_model(
         if not all(run.programs.are_kernels for level in levels for run in level):
             yield None
             return
-        bound = BoundModel(levels, whole, derive=derive)
+        bound = BoundModel(levels, whole, derive=derive, halves=halves)
     yield bound
     if len(kept.free) < _EACH:
         kept.free.append(bound)
 
 
-def _brings_x_alone(batch: Batch) -> bool:
+def brings_x_alone(batch: Batch) -> bool:
+    """Whether a call brings nothing beside x that kernels look at in each row."""
     inputs = batch.inputs
     return (
         (batch.layout.lengths is None or batch.truncate is None)

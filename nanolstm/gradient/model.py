@@ -12,6 +12,7 @@ from nanolstm.compile.steps import one_step
 from nanolstm.errors import InputError
 from nanolstm.gradient.batch import Batch, check_batch, in_memory
 from nanolstm.gradient.bound import BoundModel, bound_model
+from nanolstm.gradient.bound_loss import BY_PREDICTION, halves_of
 from nanolstm.gradient.rows import Rows
 from nanolstm.gradient.run import gathered, start
 from nanolstm.gradient.structure import Structure, completed, names_of
@@ -154,7 +155,8 @@ class Derivable:
         if steps not in ("all", "last"):
             raise InputError(f"steps={steps!r}: expected 'all', or 'last' for one target for each sequence")
         if wrt == "parameters":
-            with bound_model(model, batch, derive=True) as bound:
+            halves = halves_of(model, function) if steps == "all" else None
+            with bound_model(model, batch, derive=True, halves=halves) as bound:
                 if bound is not None:
                     return _of_bound(model, bound, function, batch, target, steps, keep=keep)
         with in_memory(model, batch) as batch:
@@ -267,16 +269,29 @@ class Derivable:
             return gathered(model, run, run.back(cotangents), wrt, "v d ")
 
 
-_ONE, _BY_PREDICTION = np.ones(()), Variant(wrt=frozenset({"prediction"}))
+_ONE, _BY_PREDICTION = np.ones(()), Variant(wrt=BY_PREDICTION)
 
 
 def _of_bound(
     model: Sequence, bound: BoundModel, function: Loss, batch: Batch, target: Any, steps: Scored, *, keep: bool
 ) -> tuple[float, dict[str, Array], Recording | None]:
     """The loss, the gradient by the parameters, and with `keep` the run."""
-    bound.run(model, batch)
+    own, layout = batch.inputs.batch, batch.layout
+    if bound.loss is not None:
+        shape = (*own, layout.time, model.outputs)
+        bound.run(model, batch, function.aligned(shape, model.dtype, target, lengths=layout.lengths))
+        value = bound.value()
+    else:
+        bound.run(model, batch)
+        value = _loss_of_bound(bound, function, batch, target, steps)
+    run = Recording(batch.unpack(bound.y), bound.last(), {}) if keep else None
+    return value, bound.back(), run
+
+
+def _loss_of_bound(bound: BoundModel, function: Loss, batch: Batch, target: Any, steps: Scored) -> float:
+    """The loss, computed in NumPy; its derivative goes into `bound.dy`."""
     own, layout, width = batch.inputs.batch, batch.layout, bound.y.shape[-1]
-    rows = _last_rows(layout) if steps == "last" else slice(None)
+    rows = last_rows(layout) if steps == "last" else slice(None)
     predicted, dtype = bound.y[rows], bound.y.dtype
     with bound.memory_of_loss as memory:
         if steps == "last":
@@ -289,11 +304,10 @@ def _of_bound(
         programs = programs_of_loss(function, width, dtype)
         answer = programs.joint(_BY_PREDICTION)(one_step(len(true)), dtype, given, memory)
         bound.dy[rows] = answer["d prediction"]
-    run = Recording(batch.unpack(bound.y), bound.last(), {}) if keep else None
-    return float(answer["loss"]), bound.back(), run
+    return float(answer["loss"])
 
 
-def _last_rows(layout: Rows) -> Array:
+def last_rows(layout: Rows) -> Array:
     """The row of the last valid step of each sequence, (B,)."""
     ends = layout.time if layout.lengths is None else layout.lengths
     rows: Array = layout.places[np.arange(layout.batch) * layout.time + ends - 1]
@@ -325,7 +339,7 @@ def _loss(
         along = frozenset({"prediction"})
         tangent = batch.unpack(ahead["v output"])
         given["v prediction"] = tangent.reshape(predicted.shape) if scored is None else tangent[scored]
-    variant = Variant(wrt=frozenset({"prediction"}), along=along)
+    variant = Variant(wrt=BY_PREDICTION, along=along)
     answer = programs_of_loss(function, y.shape[-1], y.dtype).joint(variant)(one_step(len(predicted)), y.dtype, given)
     cotangents = {}
     for way in ("d ",) if along is None else ("d ", "v d "):

@@ -18,11 +18,17 @@ Interval: TypeAlias = tuple[float, float]
 EVERYTHING: Interval = (-math.inf, math.inf)
 
 
-def ranges(outputs: Iterable[Node]) -> dict[Node, Interval]:
-    """The lowest and the highest value of every node that `outputs` are computed from; inputs may be anything."""
+def ranges(outputs: Iterable[Node], known: Mapping[Node, Interval] | None = None) -> dict[Node, Interval]:
+    """The lowest and the highest value of every node that `outputs` are computed from.
+
+    Inputs may be anything, but for those of which more is `known`.
+    """
     found: dict[Node, Interval] = {}
     with np.errstate(all="ignore"):
         for node in in_order(outputs):
+            if known and node in known:
+                found[node] = known[node]
+                continue
             low, high = _range(node, [found[operand] for operand in node.inputs])
             found[node] = EVERYTHING if math.isnan(low) or math.isnan(high) else (low, high)
     return found

@@ -8,6 +8,7 @@ be imported before a caller is loaded from Numba's cache.
 # ruff: noqa: ARG001 (an intrinsic takes the typing context, which none here needs)
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
@@ -403,16 +404,25 @@ def _pack_any(matrix: Any, packed: Any) -> None:
     _pack(matrix, packed)
 
 
-def _entered(element: str) -> Any:
+def _pack_each(matrices: Any, packed: Any) -> None:
+    for i in range(len(matrices)):
+        _pack(matrices[i], packed[i])
+
+
+def _entered(function: Callable[..., None], signature: str) -> dict[np.dtype[Any], Any]:
     """What Numba calls in the end, without finding out the types of the arguments each time."""
-    function = compiled(f"void({element}[:, :], {element}[::1])")(_pack_any)
-    (result,) = function.overloads.values()
-    _ALIVE.append(function)
-    return result.entry_point
+    found = {}
+    for element in ("float32", "float64"):
+        made = compiled(signature.format(element))(function)
+        (result,) = made.overloads.values()
+        _ALIVE.append(made)
+        found[np.dtype(element)] = result.entry_point
+    return found
 
 
 _ALIVE: list[Any] = []
-_PACK = {np.dtype(element): _entered(element) for element in ("float32", "float64")}
+_PACK = _entered(_pack_any, "void({0}[:, :], {0}[::1])")
+_PACK_EACH = _entered(_pack_each, "void({0}[:, :, :], {0}[:, ::1])")
 
 
 def _columns(dtype: Any) -> int:
@@ -454,3 +464,14 @@ def pack(matrix: np.ndarray[Any, Any], out: np.ndarray[Any, Any] | None = None) 
         raise ValueError(f"out must be a contiguous {matrix.dtype} array of shape ({count},) that can be written to")
     write(matrix, out)
     return out
+
+
+def pack_each(matrices: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> None:
+    """Put the packed form of each of several matrices (n, m, k) of any strides into a row of `out`."""
+    write, (n, m, k) = _PACK_EACH[matrices.dtype], matrices.shape
+    if not matrices.flags.aligned or any(stride % matrices.itemsize for stride in matrices.strides):
+        matrices = matrices.copy()
+    shape = (n, packed_size(m, k, matrices.dtype))
+    if out.dtype != matrices.dtype or out.shape != shape or not out.flags.carray:
+        raise ValueError(f"out must be a contiguous {matrices.dtype} array of shape {shape} that can be written to")
+    write(matrices, out)

@@ -35,11 +35,30 @@ class FeedAnatomy:
 
 @attrs.frozen
 class NoiseAnatomy:
-    """A random mask of mean `p`."""
+    """A random mask: `one` with probability `p`, otherwise 0."""
 
     size: int
     p: float
     per: Literal["step", "sequence"]
+    inverted: bool = False
+
+    @property
+    def one(self) -> float:
+        """What is drawn with probability `p`."""
+        return 1 / self.p if self.inverted else 1.0
+
+    @property
+    def mean(self) -> float:
+        """What every element is where nothing is drawn."""
+        return 1.0 if self.inverted else self.p
+
+
+@attrs.frozen
+class MaskAnatomy:
+    """A mask that a cell is given beside those of its step: which setting asks for it, and what it is laid on."""
+
+    setting: str
+    on: str
 
 
 @attrs.frozen
@@ -69,10 +88,11 @@ class Anatomy:
     """The parts of a cell, each by name, in the order of declaration (which is the order of drawing).
 
     Attributes:
-        arguments: the arguments of `step` after `x`.
+        arguments: what a step is given after `x`: the arguments of `step`, then the masks of dropout and zoneout.
         states: those of them that are states, in their order.
         feeds: those that are further inputs.
         noises: those that are random masks.
+        masks: those of these that `step` itself does not take.
         gates: the gates.
         params: free parameters of the cell itself: attribute name to key.
         parameters: all parameters by key, the tied ones once.
@@ -82,6 +102,7 @@ class Anatomy:
     states: Mapping[str, StateAnatomy]
     feeds: Mapping[str, FeedAnatomy]
     noises: Mapping[str, NoiseAnatomy]
+    masks: Mapping[str, MaskAnatomy]
     gates: Mapping[str, GateAnatomy]
     params: Mapping[str, str]
     parameters: Mapping[str, ParameterAnatomy]

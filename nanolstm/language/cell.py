@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from nanolstm.errors import CellError, InputError, nearest
 from nanolstm.language.anatomy import Anatomy
 from nanolstm.language.declaration import Declared, fields_of, settings_of
+from nanolstm.language.dropout import unused_settings
 from nanolstm.language.fields import KEY
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource, first_values, random_source
@@ -74,6 +75,17 @@ class Cell(Declared):
         dtype: `"float64"` or `"float32"`, of parameters, states and outputs.
         rng: where first values are drawn from: a seed, a `numpy.random.Generator`, a `numpy.random.RandomState` (used
             as it is) or None for other numbers each time.
+        input_dropout: the share of `x` that is 0 in training, the rest being divided by what is kept (Srivastava et al.
+            2014). Like the following four it acts where a model is given an `rng`, as `nl.fit` does, and nowhere else;
+            its masks are recorded, here as `keep_x`, and stay in the kernel.
+        output_dropout: the same of the output, `keep_output`. The states are left as they are.
+        recurrent_dropout: the share of a state that no gate sees, the same for all steps of a sequence and all gates,
+            `keep_h` (Gal and Ghahramani 2016). It acts where a matrix of a gate multiplies a state, or what the step
+            puts in its place; the state itself, and what a peephole sees of it, stay whole.
+        zoneout: the share of a state that stays as it was before the step, `hold_h` (Krueger et al. 2017); outside of
+            training each unit goes that part of the way, its mean. A number for all states, or one for each by name:
+            `{"c": 0.5, "h": 0.05}`.
+        variational: whether dropout of inputs and outputs has one mask for a sequence, too, and not one for each step.
 
     Attributes:
         outputs: the width N of the output, found by one step from zeros when the cell is made.
@@ -82,8 +94,9 @@ class Cell(Declared):
         anatomy: the declarations, resolved to names and shapes.
 
     Raises:
-        CellError: the class declares something that cannot be, or its step does not fit its declarations.
-        InputError: a size, dtype or rng that is none.
+        CellError: the class declares something that cannot be, or its step does not fit its declarations; dropout or
+            zoneout of what the cell does not have.
+        InputError: a size, dtype, rng or rate that is none.
     """
 
     inputs: int = attrs.field(validator=_positive)
@@ -91,6 +104,11 @@ class Cell(Declared):
     outputs: int = attrs.field(init=False)
     dtype: Any = attrs.field(default="float64", converter=_float_dtype)
     rng: int | RandomSource | None = attrs.field(default=None)
+    input_dropout: float = 0.0
+    output_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    zoneout: float | Mapping[str, float] = 0.0
+    variational: bool = False
     anatomy: Anatomy = attrs.field(init=False)
     parameters: Parameters = attrs.field(init=False)
     frozen: Parameters = attrs.field(init=False)
@@ -117,7 +135,13 @@ class Cell(Declared):
         self._attach(parts, buffer)
         self.initialise(rng)
         self.project()
+        self._measure()
+
+    def _measure(self) -> None:
+        """Find out the width of the output, by a step from zeros."""
         self.__dict__["outputs"] = try_step(self)
+        if self.output_dropout:  # whose mask has that width
+            self.__dict__["anatomy"] = resolve(self)
 
     def initialise(self, rng: RandomSource) -> None:
         """Override to change first values after all are drawn, for example to scale a weight by its spectral radius.
@@ -142,7 +166,8 @@ class Cell(Declared):
                 bring_back((self.frozen if part.frozen else self.parameters)[key], part.project, key)
 
     def __repr__(self) -> str:
-        shown = {name: getattr(self, name) for name in settings_of(type(self)) if name not in ("rng", "dtype")}
+        hidden = {"rng", "dtype", *unused_settings(self)}
+        shown = {name: getattr(self, name) for name in settings_of(type(self)) if name not in hidden}
         shown["dtype"] = self.dtype.name
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 

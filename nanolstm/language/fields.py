@@ -56,6 +56,7 @@ class NoiseField:
     p: float | str
     size: int | str
     per: Literal["step", "sequence"]
+    inverted: bool
 
 
 class Mark:
@@ -148,24 +149,33 @@ def feed(size: int | str = 1, default: float | None = None) -> Any:
     return declared_field(FeedField(size=size, default=default))
 
 
-def noise(p: float | str, size: int | str = "hidden", per: Literal["step", "sequence"] = "step") -> Any:
+def noise(
+    p: float | str,
+    size: int | str = "hidden",
+    per: Literal["step", "sequence"] = "step",
+    *,
+    inverted: bool = False,
+) -> Any:
     """Declare a random mask: an argument of `step` that is 1 with probability `p` and 0 otherwise.
 
     Drawn anew at each step (or once `per` sequence) when the model is called with `rng=`, as in training; otherwise
     every element is the mean, `p`. `p` may name a field of the cell. Zoneout (Krueger et al. 2017):
-    `h = hold * h + (1 - hold) * new_h`.
+    `h = hold * h + (1 - hold) * new_h`. Both, and dropout, are also settings of every cell: see
+    [`Cell`][nanolstm.Cell].
 
     Args:
         p: the probability of a 1, from 0 to 1, or the name of a field of the cell.
         size: the width of the mask.
         per: `"step"` draws a mask for every time step, `"sequence"` one for the whole sequence.
+        inverted: 1 / p in the place of 1, so that the mean is 1, as dropout has it: `x * keep` is `x` outside of
+            training.
 
     Raises:
         CellError: another word for `per`.
     """
     if per not in ("step", "sequence"):
         raise CellError(f"noise(per={per!r}): expected 'step' or 'sequence'")
-    return declared_field(NoiseField(p=p, size=size, per=per))
+    return declared_field(NoiseField(p=p, size=size, per=per, inverted=inverted))
 
 
 def declared_field(description: Any) -> Any:

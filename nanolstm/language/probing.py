@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nanolstm.errors import CellError
+from nanolstm.language.dropout import step_of
 from nanolstm.language.functions import Array
 from nanolstm.language.stepping import check_result, read_only, start_states
 
@@ -82,7 +83,7 @@ def _random_step(cell: Cell, size: int) -> tuple[Array, list[Array]]:
     x = rng.uniform(-1, 1, (3, size, cell.inputs)).astype(cell.dtype)
     # Feeds are times and such: positive. Masks are at their mean, as they are outside of training.
     others = {n: rng.uniform(0.5, 1.5, (size, f.size)).astype(cell.dtype) for n, f in part.feeds.items()}
-    others |= {n: np.full((size, m.size), m.p, cell.dtype) for n, m in part.noises.items()}
+    others |= {n: np.full((size, m.size), m.mean, cell.dtype) for n, m in part.noises.items()}
     examples = []
     for b in range(size):
         states = start_states(cell)
@@ -96,5 +97,5 @@ def _random_step(cell: Cell, size: int) -> tuple[Array, list[Array]]:
 
 
 def _step(cell: Cell, x: Array, arguments: list[Any]) -> dict[str, Array]:
-    y, states = check_result(cell, x, cell.step(read_only(x), *map(read_only, arguments)))
+    y, states = check_result(cell, x, step_of(cell)(cell, read_only(x), *map(read_only, arguments)))
     return {"the output": y, **{f"state {name!r}": value for name, value in states.items()}}

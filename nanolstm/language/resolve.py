@@ -12,6 +12,7 @@ import numpy as np
 from nanolstm.errors import CellError, nearest
 from nanolstm.language.anatomy import Anatomy, FeedAnatomy, GateAnatomy, NoiseAnatomy, ParameterAnatomy, StateAnatomy
 from nanolstm.language.declaration import fields_of, settings_of
+from nanolstm.language.dropout import SETTINGS, with_masks
 from nanolstm.language.fields import KEY, FeedField, NoiseField, ParamField, Size, StateField
 from nanolstm.language.gate import FIRST_STATE, Blocks, Dense, Diagonal, GateField, Product, Tied
 from nanolstm.language.initialisers import normal
@@ -53,8 +54,9 @@ class _Resolver:
             match self.fields.get(name):
                 case FeedField(size=size, default=default):
                     feeds[name] = FeedAnatomy(self.number(size, f"feed {name!r}"), default)
-                case NoiseField(p=p, size=size, per=per):
-                    noises[name] = NoiseAnatomy(self.number(size, f"noise {name!r}"), self._probability(name, p), per)
+                case NoiseField(p=p, size=size, per=per, inverted=inverted):
+                    width, probability = self.number(size, f"noise {name!r}"), self._probability(name, p, inverted)
+                    noises[name] = NoiseAnatomy(width, probability, per, inverted)
                 case StateField(size=size, start=start):
                     self.states[name] = StateAnatomy(self.shape(size, f"state {name!r}"), start)
                 case _:
@@ -82,7 +84,8 @@ class _Resolver:
                     f"{self.name}: state {name!r} starts at {part.start!r}, which is no param of its shape "
                     f"{part.shape}; {nearest(part.start, params, 'params')}"
                 )
-        return Anatomy(self.arguments, self.states, feeds, noises, gates, params, self.parameters)
+        own = Anatomy(self.arguments, self.states, feeds, noises, {}, gates, params, self.parameters)
+        return with_masks(self.cell, own)
 
     def _check_arguments(self) -> None:
         for name in self.arguments:
@@ -129,13 +132,20 @@ class _Resolver:
     def shape(self, size: Size, where: str) -> tuple[int, ...]:
         return tuple(self.number(part, where) for part in (size if isinstance(size, tuple) else (size,)))
 
-    def _probability(self, name: str, p: float | str) -> float:
+    def _probability(self, name: str, p: float | str, inverted: bool) -> float:
+        if p in SETTINGS:
+            raise CellError(
+                f"{self.name}: noise {name!r} has probability {p!r}, which every cell acts on by itself; take the mask "
+                "out of the step, or give its probability another name"
+            )
         if isinstance(p, str) and not hasattr(self.cell, p):
             known = settings_of(type(self.cell))
             raise CellError(f"{self.name}: noise {name!r} has probability {p!r}; {nearest(p, known, 'fields')}")
         value: Any = getattr(self.cell, p) if isinstance(p, str) else p
         if not isinstance(value, int | float | np.number) or not 0.0 <= value <= 1.0:
             raise CellError(f"{self.name}: noise {name!r} has probability {value!r}; expected a number from 0 to 1")
+        if inverted and value == 0:
+            raise CellError(f"{self.name}: noise {name!r} is inverted, 1 / p, so its probability cannot be 0")
         return float(value)
 
     def _param(self, field: ParamField, where: str, size: int | None = None) -> ParameterAnatomy:

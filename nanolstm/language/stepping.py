@@ -164,8 +164,9 @@ def _step_from_zeros(cell: Cell) -> tuple[Array, Any, Locals, list[tuple[int, ..
     reading = cell.reading(tell=lambda _, value: gates.append(np.shape(value)))
     given: dict[str, Array] = start_states(cell)
     given |= {feed: np.full(f.size, f.default or 0.0, cell.dtype) for feed, f in part.feeds.items()}
-    given |= {noise: np.full(n.size, n.p, cell.dtype) for noise, n in part.noises.items()}
-    x, arguments = np.zeros(cell.inputs, cell.dtype), [read_only(given[argument]) for argument in part.arguments]
+    given |= {noise: np.full(n.size, n.mean, cell.dtype) for noise, n in part.noises.items()}
+    own = [argument for argument in part.arguments if argument not in part.masks]
+    x, arguments = np.zeros(cell.inputs, cell.dtype), [read_only(given[argument]) for argument in own]
     with np.errstate(all="ignore"), told_where(cell):  # zeros may be outside of what a step is for: 1 / x, log(x)
         result, found = call_with_locals(type(cell).step, reading, read_only(x), *arguments)
     return x, result, found, gates

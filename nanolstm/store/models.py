@@ -21,6 +21,7 @@ from nanolstm.errors import (
 )
 from nanolstm.language.cell import Cell
 from nanolstm.language.declaration import settings_of
+from nanolstm.language.dropout import unused_settings
 from nanolstm.language.functions import Array
 from nanolstm.language.restore import restored
 from nanolstm.sequence import Sequence
@@ -127,7 +128,8 @@ class _MisdescribedError(Exception):
 
 def _describe(cell: Cell, path: str | os.PathLike[str]) -> dict[str, Any]:
     cls = type(cell)
-    names = [name for name in settings_of(cls) if name not in ("inputs", "hidden", "dtype", "rng")]
+    elsewhere = {"inputs", "hidden", "dtype", "rng", *unused_settings(cell)}
+    names = [name for name in settings_of(cls) if name not in elsewhere]
     for name in names:
         try:
             encoded(getattr(cell, name), f"{cls.__name__}.{name}")

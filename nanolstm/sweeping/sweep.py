@@ -176,7 +176,7 @@ def _compile(members: Iterable[Member], bar: SweepProgress | None) -> None:
             if bar is not None:
                 bar.tell(f"compiling {member.cell}")
             try:
-                member.model().compile()
+                member.model().compile(loss=member.loss)
             except Exception:  # noqa: BLE001  # the member itself will say so, in its row
                 continue
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from nanolstm.errors import InputError
@@ -18,7 +19,7 @@ from nanolstm.train.callbacks import Listeners
 from nanolstm.train.checkpoint import Checkpoint
 from nanolstm.train.checkpoint import checkpoint as find_checkpoint
 from nanolstm.train.clipping import clip as find_clip
-from nanolstm.train.examples import examples
+from nanolstm.train.examples import Examples, examples
 from nanolstm.train.flat import Flat
 from nanolstm.train.optimizer import Optimizer
 from nanolstm.train.optimizer import optimizer as find_optimizer
@@ -122,21 +123,78 @@ def fit(
         TraceError: as for `value_and_grad`.
     """
     if not isinstance(model, Sequence):
-        raise InputError(f"fit: the model is {model!r}; expected a Sequence, such as nl.Sequence(cell)")
+        raise InputError(
+            f"fit: the model is {model!r}; expected a Sequence, such as nl.Sequence(cell). (An Ensemble has a method "
+            "fit of its own)"
+        )
+    plan = planned(
+        model,
+        partial(examples, model),
+        data,
+        validation,
+        loss=loss,
+        optimizer=optimizer,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        clip=clip,
+        schedule=schedule,
+        truncate=truncate,
+        steps=steps,
+        batching=batching,
+        metrics=metrics,
+        callbacks=callbacks,
+        rng=rng,
+        progress=progress,
+        checkpoint=checkpoint,
+    )
+    training = Training(plan)
+    go_on(training, resume)
+    return training.run()
+
+
+def planned(
+    model: Sequence,
+    read: Callable[..., Examples],
+    data: Any,
+    validation: Any,
+    *,
+    loss: Any,
+    optimizer: Any,
+    epochs: Any,
+    batch_size: Any,
+    patience: Any,
+    clip: Any,
+    schedule: Any,
+    truncate: Any,
+    steps: Any,
+    batching: Any,
+    metrics: Any,
+    callbacks: Any,
+    rng: Any,
+    progress: bool,
+    checkpoint: Any,
+) -> Plan:
+    """The arguments of [`fit`][nanolstm.fit], checked; `read` makes examples of data, as `examples` does of a model's.
+
+    Raises:
+        InputError: as for `fit`.
+        UnknownNameError: as for `fit`.
+    """
     for name, count in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience), ("truncate", truncate)):
         _check_count(name, count, none=name != "epochs")
     function, way, how = find_loss(loss), find_batching(batching), find_optimizer(optimizer)
     _check_way(way, steps, model)
     whole = steps == "last" and not way.over_time
-    given, kept, size = examples(model, data, function, whole=whole), None, batch_size or 32
+    given, kept, size = read(data, function, whole=whole), None, batch_size or 32
     if isinstance(validation, int | float):
         given, kept = split(given, validation, way, size)
     elif validation is not None:
-        kept = held(examples(model, validation, function, "validation", whole=whole), way, size)
+        kept = held(read(validation, function, "validation", whole=whole), way, size)
     if how.full_batch:
         _check_full_batch(how, model, way, given.count, batch_size=batch_size, schedule=schedule, clip=clip)
         way, size = Ordered(), given.count
-    plan = Plan(
+    return Plan(
         model=model,
         examples=given,
         held=kept,
@@ -156,9 +214,6 @@ def fit(
         listeners=Listeners(callbacks),
         checkpoint=find_checkpoint(checkpoint),
     )
-    training = Training(plan)
-    go_on(training, resume)
-    return training.run()
 
 
 def _check_count(name: str, value: Any, *, none: bool) -> None:

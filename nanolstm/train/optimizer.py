@@ -42,9 +42,12 @@ class Optimizer:
         arrays: these, by name; zeros at the start of a training.
         steps: how many updates there were, the one that is being made included.
         full_batch: whether it sees all data at once and goes its own way: it then has `minimize` and no `update`.
+        by_element: whether `update` changes each number by what belongs to that number alone. An ensemble then updates
+            all of its members as one vector, and else one after the other.
     """
 
     full_batch: ClassVar[bool] = False
+    by_element: ClassVar[bool] = False
     lr: float = 0.0
     arrays: dict[str, Array] = attrs.field(init=False, factory=dict, repr=False)
     steps: int = attrs.field(init=False, default=0, repr=False)

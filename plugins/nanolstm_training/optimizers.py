@@ -6,7 +6,7 @@ Each works in place on the whole vector of parameters, with one array of its own
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 import numpy as np
@@ -23,6 +23,7 @@ Array: TypeAlias = npt.NDArray[np.floating[Any]]
 class _Stepping(Optimizer):
     """What they share: an array for what is in between, and weight decay as a part of the gradient."""
 
+    by_element: ClassVar[bool] = True
     weight_decay: float = attrs.field(default=0.0, validator=between(0.0))
     _between: Array = attrs.field(init=False, repr=False, factory=lambda: np.empty(0))
 

@@ -11,6 +11,7 @@ import nanolstm_files.source
 import nanolstm_sample.source
 import nanolstm_tasks.source
 from nanolstm import DataRequest, plugins
+from nanolstm.cells.zoo import HOMES
 from nanolstm.testing import check_cell, check_loss, check_scaler, check_source
 
 TASKS = {
@@ -88,18 +89,13 @@ def test_the_toy_lstm_keeps_its_promises(fields):
     check_cell("ToyLSTM", **fields)
 
 
-@pytest.mark.parametrize("fields", [{}, {"inputs": 1, "hidden": 1}])
-def test_the_lstm_keeps_its_promises(fields):
-    check_cell("LSTM", **fields)
-
-
 @pytest.mark.parametrize(
     ("kind", "known"),
     [
         ("losses", {name.partition("(")[0] for name in LOSSES}),
         ("scalers", {name.partition("(")[0] for name in SCALERS}),
         ("sources", {"sample", "files", "tasks", "yfinance"}),  # yfinance has its own tests, with a server to ask
-        ("cells", {"ToyLSTM", "LSTM"}),
+        ("cells", set(HOMES)),  # each of which is checked in tests/zoo
     ],
 )
 def test_nothing_that_is_shipped_is_left_unchecked(kind, known):

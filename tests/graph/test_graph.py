@@ -63,7 +63,7 @@ def test_a_graph_prints_one_line_for_each_node_in_the_authors_words():
 
 @pytest.mark.parametrize("name", HOMES)
 def test_every_node_of_a_shipped_cell_has_a_name_of_its_own_and_a_line(name):
-    graph = nl.trace(getattr(nl.cells, name)(inputs=2, hidden=4))
+    graph = nl.trace(getattr(nl.cells, name)(inputs=4, hidden=4))
     names, lines = graph.names(), str(graph).splitlines()
     assert len(set(names.values())) == len(names)
     assert {*graph.inputs.values()} <= names.keys()

@@ -1,0 +1,1 @@
+"""Many models of one shape, run and trained side by side."""
