@@ -76,8 +76,8 @@ class CoRNN(Cell):
 
     The new y is made with the new z, which is what keeps the energy of the oscillators bounded. Of the paper's two
     schemes this is the one that takes the damping from before the step, as in the authors' code. Their Linear layer
-    reads x, z, y in this order, and draws all its numbers within 1 / sqrt(M + 2 K), as here. For long gaps beside the
-    period, d beyond about 1 / sqrt(gamma) and 1 / epsilon, the scheme is no longer stable.
+    reads x, z, y in this order, and draws all its numbers within 1 / sqrt(M + 2 K), as here. The linear part of the
+    scheme is stable where 2 epsilon d + gamma d^2 < 4: as the fields are set, for d below 0.38.
 
     Args:
         time_step: the paper's time step for dt = 1, between 0 and 1; like gamma and epsilon to be chosen for each task.

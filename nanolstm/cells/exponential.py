@@ -51,8 +51,9 @@ class SLSTM(Cell):
     forget gate, exp, is `forget: Gate = gate(identity, W=blocks("h", "heads"))` in a subclass. This is the cell alone,
     without the convolution, the norms and the projections of the block that the paper puts around it.
 
-    First values are those of the authors' package `xlstm`: recurrent weights 0, and in each head forget biases from 5
-    down to -7, so that some units remember and others do not. Its order of gates is that of the fields.
+    First values follow the authors' package `xlstm`, whose inputs pass through block-diagonal matrices first: recurrent
+    weights 0, and in each head forget biases from 5 down to -7, so that some units remember and others do not. Its
+    order of gates is that of the fields.
 
     Args:
         heads: how many heads; they divide the hidden size.
@@ -112,7 +113,8 @@ class MLSTM(Cell):
     sqrt(D) with its bias, as in the authors' package `xlstm`. This is the cell alone, without the convolution, the
     norms and the projections of the block that the paper puts around it.
 
-    First values are the package's: weights of `input` and `forget` 0, forget biases from 3 to 6 over the heads.
+    First values follow the package, whose gates read the query, key and value and which has another output branch:
+    weights of `input` and `forget` 0, forget biases from 3 to 6 over the heads.
 
     Args:
         heads: how many heads; they divide the hidden size.

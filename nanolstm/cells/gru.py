@@ -147,7 +147,8 @@ class LayerNormLiGRU(LiGRU):
     """The light gated recurrent unit of Ravanelli, Brakel, Omologo and Bengio (2018) with layer normalisation.
 
     As [`LiGRU`][nanolstm.cells.LiGRU], but with layer_norm(U x) * gain in the place of each U x, where the paper has
-    batch normalisation; SpeechBrain offers both. `gain` (K) starts at 0.1 and b at 0, as the paper's scale and shift.
+    batch normalisation. (SpeechBrain's layer norm takes both gates together; here each has its own.) `gain` (K) starts
+    at 0.1 and b at 0, as the paper's scale and shift.
 
     Returns:
         h (..., K); its state is `h`, (..., K).
@@ -162,7 +163,7 @@ class LayerNormLiGRU(LiGRU):
 
 
 class UGRNN(Cell):
-    """The update gate recurrent network of Collins, Sohl-Dickstein and Sussillo (2017): the smallest with a gate.
+    """The update gate recurrent network of Collins, Sohl-Dickstein and Sussillo (2017): one gate, and nothing else.
 
     With M inputs, K hidden units, n and g standing for new and update, U (K, M), W (K, K), b (K):
 

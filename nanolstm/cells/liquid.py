@@ -121,7 +121,7 @@ class CfC(Cell):
         t = sigmoid(time_a(b) * dt + time_b(b))    (K)        time_a and time_b affine, U (K, D)
         h = ff1 * (1 - t) + ff2 * t                (K)        ff1 = tanh(U b + bias), ff2 likewise, U (K, D)
 
-    In the paper's words, ff1 is g, ff2 is h, and -time_a is f, the liquid time constant; the paper has no time_b.
+    In the paper's words, ff1 is g, ff2 is h, and time_a is f, the liquid time constant; the paper has no time_b.
     Names, time_b, the activation of the backbone, 1.7159 tanh(0.666 x), and weights drawn by Glorot's rule are those of
     the authors' package ncps, whose `CfCCell` in the mode `default` this is. The matrix of its backbone is U and W
     beside each other. Biases start at 0.

@@ -59,8 +59,9 @@ class LSTM1997(LSTM):
         c = c + i * g                        (K)
 
     The paper squashes with 2 tanh(a / 2) where g has tanh(a), and with tanh(c / 2) before the output gate. That is the
-    same cell, with the weights of `new` twice as large and a memory half as large. It was trained with a gradient that
-    is cut at the gates; here it is the exact one. The order of gates in torchrecurrent's OriginalLSTM is i, g, o.
+    same cell: weights and bias of `new`, and the memory, are here half of what they are in the paper. It was trained
+    with a gradient that is cut at the gates; here it is the exact one. The order of gates in torchrecurrent's
+    OriginalLSTM is i, g, o.
 
     Returns:
         h (..., K); its states are `h` and `c`, each (..., K).

@@ -71,7 +71,7 @@ class LayerNormLSTM(LSTM):
 
 
 class MultiplicativeLSTM(LSTM):
-    """The multiplicative LSTM (mLSTM) of Krause, Murray, Renals and Lu (2016): each input has a transition of its own.
+    """The multiplicative LSTM (mLSTM) of Krause, Lu, Murray and Renals (2016): each input has a transition of its own.
 
     As [`LSTM`][nanolstm.cells.LSTM], but its gates read m in the place of h. With U (K, M) of `from_x` and W (K, K) of
     `from_h`:
@@ -85,7 +85,7 @@ class MultiplicativeLSTM(LSTM):
         h (..., K); its states are `h` and `c`, each (..., K).
 
     Reference:
-        Krause, B., Murray, I., Renals, S. and Lu, L. (2016). Multiplicative LSTM for sequence modelling.
+        Krause, B., Lu, L., Murray, I. and Renals, S. (2016). Multiplicative LSTM for sequence modelling.
         arXiv:1609.07959. Equations 18 to 22.
     """
 

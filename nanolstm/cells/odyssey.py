@@ -15,7 +15,7 @@ from nanolstm.language.gate import Gate, diagonal, gate
 from nanolstm.language.initialisers import normal
 
 VARIANTS = ("VanillaLSTM", "NIG", "NFG", "NOG", "NIAF", "NOAF", "CIFG", "NP", "FGR")
-"""The names of the cells that the paper compares: `nl.sweep(..., cells=nl.cells.odyssey.VARIANTS)`."""
+"""The names of the cells that the paper compares: `nl.sweep(..., cells=VARIANTS)`, from this module."""
 
 
 class VanillaLSTM(PeepholeLSTM):

@@ -88,6 +88,14 @@ def _check_no_bias(layer: Layer, cells: Mapping[str, Cell]) -> None:
 
 def _layer_of_all(cells: Mapping[str, Cell]) -> Layer:
     """The kind of layer that all cells are, which one module can hold."""
+    for name, cell in cells.items():
+        if cell.anatomy.masks:
+            asked = ", ".join(sorted({mask.setting for mask in cell.anatomy.masks.values()}))
+            where = f" (at {name!r})" if name else ""
+            raise ExchangeError(
+                f"to_torch: {type(cell).__name__}{where} has {asked}, which a module of PyTorch would lose; set it to "
+                "0 on the cell before, as in cell.zoneout = 0.0"
+            )
     (prefix, first), *others = cells.items()
     layer = _layer_of(first, prefix)
     sizes = {"hidden": first.hidden, **layer.arguments_of(first)}

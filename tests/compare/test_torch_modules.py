@@ -284,6 +284,15 @@ def test_dropout_between_layers_is_refused_in_training_and_nothing_in_evaluation
     assert_same(nl.from_torch(module.eval()), module)
 
 
+@pytest.mark.parametrize("setting", ["input_dropout", "recurrent_dropout", "output_dropout", "zoneout"])
+def test_dropout_of_a_cell_is_refused_and_gone_once_it_is_0(setting):
+    cell = nl.cells.LSTM(inputs=2, hidden=3, rng=0, **{setting: 0.1})
+    with pytest.raises(ExchangeError, match=setting):
+        nl.Sequence(cell).to_torch()
+    setattr(cell, setting, 0.0)
+    assert isinstance(nl.Sequence(cell).to_torch(), torch.nn.LSTM)
+
+
 def test_weights_that_are_computed_from_others_are_taken_as_they_are():
     module = nn.utils.parametrizations.spectral_norm(made("LSTM", batch_first=True), "weight_hh_l0").eval()
     model = nl.from_torch(module)
