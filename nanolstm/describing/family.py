@@ -12,6 +12,7 @@ import numpy as np
 from nanolstm.describing.formula import DEGREE, Formula, fitted
 from nanolstm.language.cell import Cell
 from nanolstm.language.declaration import settings_of
+from nanolstm.language.dropout import unused_settings
 
 _SIZES = ("inputs", "hidden", "dtype", "rng")
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
@@ -82,7 +83,8 @@ def family_of(
             break
     else:
         family, letters = plain, []
-    values = {name: _value(plain, name) for name in settings_of(kind) if name not in _SIZES}
+    hidden_ones = {*_SIZES, *unused_settings(plain.smallest)}
+    values = {name: _value(plain, name) for name in settings_of(kind) if name not in hidden_ones}
     known = [f"{name} = {values[name]}{' unless set' * (name in letters)}" for name in counting]
     return attrs.evolve(family, holds_where=(*family.holds_where, *known), fields=values)
 
