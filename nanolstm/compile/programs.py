@@ -146,12 +146,14 @@ class Programs:
         """The graph of a loss, and its derivative by the prediction, in kernels, whose rows know nothing of each other.
 
         Raises:
-            KernelError: what is added up depends on such a sum itself, or no kernel can be had.
+            KernelError: what is added up depends on such a sum itself, or on a product; or no kernel can be had.
         """
 
         def make() -> Halves:
             _, both = self._both(variant)
             nodes = in_order(both.values())
+            if any(node.op.name == "contract" for node in nodes):
+                raise KernelError(f"{self.graph.title} multiplies matrices, which may follow each other over all rows")
             known = {node: input_node("count", node.shape, lead=False) for node in nodes if node.op.name == "count"}
             both = dict(zip(both, replaced(list(both.values()), known), strict=True))
             nodes = in_order(both.values())
