@@ -62,6 +62,18 @@ def test_a_loss_that_adds_up_twice_is_left_to_numpy(cell, twins, agrees):
     agrees(*(model.value_and_grad(x, target, loss=explained) for model in models))
 
 
+def of_products(y, target):
+    return np.mean((y @ np.einsum("ni,nj->ij", y, target)) ** 2)
+
+
+def test_a_loss_that_multiplies_matrices_is_left_to_numpy(cell, twins, agrees):
+    models = twins(lambda: cell("LSTM"), readout=N, rng=1)
+    function = nl.loss(of_products)
+    assert halves_of(models[0], function) is None
+    x, target = drawn(function, "float64")
+    agrees(*(model.value_and_grad(x, target, loss=of_products) for model in models))
+
+
 def test_two_losses_of_one_model_do_not_disturb_each_other(cell, twins, agrees):
     models = twins(lambda: cell("LSTM"), readout=N, rng=1)
     x, target = drawn(nl.loss("rmse"), "float64")
