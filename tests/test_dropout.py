@@ -373,7 +373,6 @@ def test_fit_draws_masks_from_its_seed_and_validates_without_them():
 
 
 def test_the_name_of_a_cell_may_ask_for_dropout():
-    pytest.importorskip("sklearn")
     from nanolstm.estimators import RecurrentRegressor
 
     model = RecurrentRegressor("LSTM(recurrent_dropout=0.25, zoneout=0.1)", hidden=3, epochs=1, random_state=0)

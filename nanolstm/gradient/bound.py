@@ -253,12 +253,7 @@ def bound_model(
 
     With the kernels of a loss, `halves`, it is bound to these too.
     """
-    if (
-        batch.layout.piece is not None
-        or model.bidirectional
-        or model.has_learned_starts
-        or chosen(model.backend) == "numpy"
-    ):
+    if not can_be_bound(model, batch):
         yield None
         return
     known = _kept.setdefault(model, {})
@@ -287,6 +282,12 @@ def bound_model(
     yield bound
     if len(kept.free) < _EACH:
         kept.free.append(bound)
+
+
+def can_be_bound(model: Model, batch: Batch) -> bool:
+    """Whether kernels of a model, if it has any, may be bound to arrays that stay."""
+    whole = batch.layout.piece is None and not model.bidirectional and not model.has_learned_starts
+    return whole and chosen(model.backend) != "numpy"
 
 
 def brings_x_alone(batch: Batch) -> bool:

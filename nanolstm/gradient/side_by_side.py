@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from nanolstm.compile.backend import Runnable, chosen
+from nanolstm.compile.backend import Runnable
 from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Halves, Programs, Variant
 from nanolstm.compile.steps import Steps, one_step
 from nanolstm.gradient.batch import Batch
-from nanolstm.gradient.bound import brings_x_alone
+from nanolstm.gradient.bound import brings_x_alone, can_be_bound
 from nanolstm.gradient.bound_loss import BY_PREDICTION, BoundLoss, halves_of
 from nanolstm.gradient.model import Scored, last_rows
 from nanolstm.gradient.part import PartRun, cotangent
@@ -284,12 +284,7 @@ def bound_members(models: tuple[Sequence, ...], batch: Batch, *, derive: bool) -
     Where it is None, each has to be run by itself.
     """
     model = models[0]
-    if (
-        batch.layout.piece is not None
-        or model.bidirectional
-        or model.has_learned_starts
-        or chosen(model.backend) == "numpy"
-    ):
+    if not can_be_bound(model, batch):
         return None
     layout = batch.layout
     whole = attrs.evolve(batch, layout=rows_of(layout.time, layout.batch, None, layout.slices, None), rng=None)

@@ -15,7 +15,7 @@ KINDS = [
     *("LSTM", "GRU", "ToyLSTM", "LayerNorm", "MatrixMemory", "Diagonal", "Layer", "HandedOn", "Swapped", "Delayed"),
     *("Twice", "Joined", "AddedUp", "Timed"),
 ]
-PUBLISHED = list(HOMES)
+ZOO = list(HOMES)
 B, T = 4, 7
 
 
@@ -217,7 +217,7 @@ def of_the_zoo(name, **more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", PUBLISHED)
+@pytest.mark.parametrize("kind", ZOO)
 def test_a_cell_of_the_zoo_is_that_of_numpy(kind, twins, data, agrees):
     models = twins(lambda: of_the_zoo(kind))
     d = data(models[0], B, T)
@@ -228,7 +228,7 @@ def test_a_cell_of_the_zoo_is_that_of_numpy(kind, twins, data, agrees):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", PUBLISHED)
+@pytest.mark.parametrize("kind", ZOO)
 def test_a_cell_of_the_zoo_in_float32_is_that_of_numpy(kind, twins, data, agrees):
     models = twins(lambda: of_the_zoo(kind, dtype="float32"))
     d = data(models[0], B, T)
@@ -237,7 +237,7 @@ def test_a_cell_of_the_zoo_in_float32_is_that_of_numpy(kind, twins, data, agrees
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", PUBLISHED)
+@pytest.mark.parametrize("kind", ZOO)
 def test_a_cell_of_the_zoo_in_both_directions_is_that_of_numpy(kind, twins, data, agrees):
     models = twins(lambda: of_the_zoo(kind), bidirectional=True, readout=1)
     d = data(models[0], B, T)
