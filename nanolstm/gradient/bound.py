@@ -8,8 +8,6 @@ to take the answers out. A bound model belongs to one call at a time; two thread
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -21,16 +19,19 @@ from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Halves, Programs
 from nanolstm.compile.steps import Steps
 from nanolstm.gradient.batch import Batch
+from nanolstm.gradient.bound_loss import BoundLoss, halves_of
 from nanolstm.gradient.part import PartRun, cotangent
 from nanolstm.gradient.rows import Rows, rows_of
 from nanolstm.gradient.run import first_of, rows_beside_x, start
 from nanolstm.gradient.structure import first_states
 from nanolstm.kernels.threads import get_num_threads, run_all
 from nanolstm.language.functions import Array
+from nanolstm.losses import Loss
 from nanolstm.traced import programs_of
 
 if TYPE_CHECKING:
-    from nanolstm.compile.kernel import Bound
+    from nanolstm.compile.kernel import Bound, Runs
+    from nanolstm.kernels.bringing import Bring
     from nanolstm.sequence import Sequence as Model
 
 _SHAPES, _EACH = 8, 2
@@ -78,17 +79,29 @@ class BoundModel:
     """
 
     def __init__(
-        self, levels: list[list[PartRun]], batch: Batch, *, derive: bool, halves: Halves | None = None
+        self,
+        levels: list[list[PartRun]],
+        batch: Batch,
+        home: list[BoundModel],
+        *,
+        derive: bool,
+        halves: Halves | None = None,
     ) -> None:
-        """Of the parts of a run on all time steps, one on each level, each of which has kernels; and of the loss."""
-        from nanolstm.compile.kernel import divided
-        from nanolstm.gradient.bound_loss import BoundLoss
+        """Of the parts of a run on all time steps, one on each level, each of which has kernels; and of the loss.
 
+        `home` is where it waits between two calls.
+        """
+        from nanolstm.compile.kernel import divided
+        from nanolstm.kernels.bringing import Bring
+
+        self._home = home
         self._layout = batch.layout
         steps, memory = _own(batch.layout.steps()), Memory()
         self._steps = steps
         below = np.empty((steps.rows, batch.inputs.x.shape[-1]), batch.inputs.x.dtype)
-        self._x = below
+        threads = min(get_num_threads(), steps.slices)
+        self._x = Bring(below, steps.bounds, threads)
+        self._target: Bring | None = None
         self.memory_of_loss = Memory()
         self._ahead: list[tuple[PartRun, dict[str, Array], Bound]] = []
         self._back: list[tuple[PartRun, Bound]] = []
@@ -101,36 +114,58 @@ class BoundModel:
         self._y = below
         self._hand_out = _HandOut(steps, batch.layout)
         self.loss = BoundLoss(halves, below, steps, memory) if halves is not None else None
-        kernels = [bound for _, _, bound in self._ahead] + ([self.loss.add] if self.loss else [])
+        kernels: list[Runs] = [self._x, *(bound for _, _, bound in self._ahead)]
+        if self.loss is not None:
+            self._target = Bring(self.loss.target, steps.bounds, threads)
+            kernels += [self._target, self.loss.add]
         self._tasks = divided(kernels, steps.slices, self._hand_out)
-        self._numbers = [array for (run,) in levels for array in run.numbers()]
+        self._numbers = [array for (run,) in levels for array in run.numbers() if array.size]
+        self._many = sum(array.size for array in self._numbers) > _MANY
         self._seen: list[bytes] = []
         self._brought = False
         if derive:
             self._dy = above = self.loss.cotangent if self.loss else np.empty_like(below)
             turned = Steps(steps.bounds, steps.sequences, backward=True)
             for run, given, bound in reversed(self._ahead):
+                if run.programs.pair is None:
+                    break
                 zeros = {cotangent(name): np.zeros_like(value) for name, value in run.first.items()}
                 back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, turned, memory)
                 self._back.append((run, back))
                 above = back.rows.get("d x", above)
-            kernels = ([self.loss.spread] if self.loss else []) + [bound for _, bound in self._back]
-            self._tasks_back = divided(kernels, steps.slices)
+            spread = [self.loss.spread] if self.loss else []
+            self._tasks_back = divided([*spread, *(bound for _, bound in self._back)], steps.slices)
+            self._places = [
+                (run.part.prefix + key, place, f"d {key}")
+                for place, (run, _) in reversed([*enumerate(self._back)])
+                for key in run.part.cell.parameters
+            ]
+
+    def give_back(self) -> None:
+        """This call has ended: the next may use it."""
+        if len(self._home) < _EACH:
+            self._home.append(self)
 
     def run(self, model: Model, batch: Batch, target: Array | None = None) -> None:
-        """Run `model`, whose kernels these are, over what `batch` brings, and its loss, if it is bound to one."""
+        """Run `model`, whose kernels these are, over what `batch` brings, and its loss, if it is bound to one.
+
+        Raises:
+            InputError: a value of x is not finite.
+        """
         self._take(model, batch)
-        if self.loss is not None:
+        index = self._layout.index if self._layout.batch > 1 else None
+        self._x.of(np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x, index)
+        if self._target is not None:
             assert target is not None
-            self.put(target, self.loss.target)
-        x = np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x
-        self.put(x, self._x)
+            self._target.of(target, index)
         changed = self._has_changed()
         for _, _, bound in self._ahead:
             bound.restart()
             if changed:
                 bound.prepare()
         run_all(self._tasks)
+        if not self._x.is_finite:
+            batch.inputs.look()
 
     def answer(self, model: Model, batch: Batch) -> tuple[Array, dict[str, Array]]:
         """Run: y, and what is recorded, by name, as the caller sees them: arrays of the caller's own."""
@@ -154,7 +189,7 @@ class BoundModel:
 
     def _has_changed(self) -> bool:
         """Whether parameters may have changed since the last run; of many, to look is no quicker than to prepare."""
-        if sum(array.size for array in self._numbers) > _MANY:
+        if self._many:
             return True
         before, self._seen = self._seen, [array.tobytes() for array in self._numbers]
         return self._seen != before
@@ -209,12 +244,9 @@ class BoundModel:
             bound.restart()
             bound.prepare()
         run_all(self._tasks_back)
-        found = {}
-        for run, bound in self._back:
-            sums, part = bound.sums(), run.part
-            # Copies: the sums stay here, and two parameters may have one and the same.
-            found[part] = {part.prefix + key: np.array(sums[f"d {key}"]) for key in part.cell.parameters}
-        return {key: value for run, _, _ in self._ahead for key, value in found[run.part].items()}
+        sums = [bound.sums() for _, bound in self._back]
+        # Copies: the sums stay here, and two parameters may have one and the same.
+        return {name: np.array(sums[place][key]) for name, place, key in self._places}
 
     def last(self) -> dict[str, Array]:
         """The last states (B, ...) by name, as the caller sees them: arrays of the caller's own."""
@@ -235,28 +267,29 @@ class _Kept:
 
     def fits(self, model: Model) -> bool:
         """Whether the cells are traced as before, and their parameters stand where they stood."""
-        return all(
-            part.cell.parameters.flat is flat and programs_of(part.cell) is programs
-            for part, (programs, flat) in zip(model.parts(), self.programs, strict=True)
-        )
+        for part, (programs, flat) in zip(model.parts(), self.programs, strict=True):
+            if part.cell.parameters.flat is not flat or programs_of(part.cell) is not programs:
+                return False
+        return True
 
 
 _lock = threading.Lock()
 _kept: WeakKeyDictionary[Model, dict[Any, _Kept]] = WeakKeyDictionary()
 
 
-@contextmanager
 def bound_model(
-    model: Model, batch: Batch, *, derive: bool = False, record: bool = False, halves: Halves | None = None
-) -> Iterator[BoundModel | None]:
-    """A bound model for this call alone, or None where it has no kernels, or starts or directions of its own.
+    model: Model, batch: Batch, *, derive: bool = False, record: bool = False, function: Loss | None = None
+) -> BoundModel | None:
+    """A bound model for this call alone, to be given back; None where it has no kernels, or starts or directions.
 
-    With the kernels of a loss, `halves`, it is bound to these too.
+    With a loss, `function`, it is bound to the kernels of this too, if it has any.
     """
     if not can_be_bound(model, batch):
-        yield None
-        return
-    known = _kept.setdefault(model, {})
+        return None
+    halves = halves_of(model, function) if function is not None else None
+    known = _kept.get(model)
+    if known is None:
+        known = _kept.setdefault(model, {})
     layout, resets = batch.layout, batch.inputs.resets
     restarts = resets is not None and bool(resets.any())
     kind = (batch.truncate, restarts, derive, record, halves)
@@ -270,18 +303,16 @@ def bound_model(
             while len(known) > _SHAPES:
                 del known[next(iter(known))]
     try:
-        bound = kept.free.pop()
+        return kept.free.pop()
     except IndexError:
-        # On all time steps, so that there is room for all; masks are drawn for a run.
-        whole = attrs.evolve(batch, layout=rows_of(layout.time, layout.batch, None, layout.slices, None), rng=None)
-        levels = start(model, whole, {"parameters"} if derive else set(), derive=derive, record=record).levels
-        if not all(run.programs.are_kernels for level in levels for run in level):
-            yield None
-            return
-        bound = BoundModel(levels, whole, derive=derive, halves=halves)
-    yield bound
-    if len(kept.free) < _EACH:
-        kept.free.append(bound)
+        pass
+    # On all time steps, so that there is room for all; masks are drawn for a run.
+    whole = attrs.evolve(batch, layout=rows_of(layout.time, layout.batch, None, layout.slices, None), rng=None)
+    wrt = {"parameters"} if derive else set[str]()
+    levels = start(model, whole, wrt, derive=derive, record=record, frugal=True).levels
+    if not all(run.programs.are_kernels for level in levels for run in level):
+        return None
+    return BoundModel(levels, whole, kept.free, derive=derive, halves=halves)
 
 
 def can_be_bound(model: Model, batch: Batch) -> bool:
@@ -297,7 +328,7 @@ def brings_x_alone(batch: Batch) -> bool:
         (batch.layout.lengths is None or batch.truncate is None)
         and inputs.resets is None
         and not batch.initial
-        and not inputs.feeds
+        and not batch.fed
         and batch.rng is None
     )
 
