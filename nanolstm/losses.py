@@ -102,8 +102,7 @@ class Loss:
 
         What lies beyond the lengths is whatever it was. Errors as for calling.
         """
-        plain = type(target) is np.ndarray and target.dtype == dtype and self.columns == 1 and not self.classes
-        if plain and target.shape == prediction and lengths is None:
+        if lengths is None and self.takes_as_it_is(prediction, dtype, target):
             found: Array = target
             return found
         if isinstance(target, np.ma.MaskedArray):
@@ -133,6 +132,11 @@ class Loss:
                 + f"; it has shape {true.shape} and dtype {true.dtype}. A target is never broadcast"
             )
         return true.astype(dtype, copy=False)
+
+    def takes_as_it_is(self, prediction: tuple[int, ...], dtype: np.dtype[Any], target: Any) -> bool:
+        """Whether the function is given this very `target` beside a prediction of this shape and dtype."""
+        alike = type(target) is np.ndarray and target.shape == prediction and target.dtype == dtype
+        return alike and self.columns == 1 and not self.classes
 
     def _valid(self, prediction: tuple[int, ...], lengths: Any) -> Array:
         """Which steps of a prediction of this shape count, without its last axis."""

@@ -105,7 +105,8 @@ def check_batch(
         InputError: see [`Sequence`][nanolstm.Sequence]; or `truncate` or `checkpoint_every` is no number of steps.
     """
     x = numbers(x, "x", model.dtype)
-    alone = lengths is resets is initial is rng is truncate is checkpoint_every is None and not feeds
+    alone = lengths is None and resets is None and initial is None and rng is None and not feeds
+    alone = alone and truncate is None and checkpoint_every is None
     known = _shapes.setdefault(model, {}) if alone else {}
     if (shape := known.get(x.shape)) is not None:
         inputs = only_x(x, shape.feeds)

@@ -74,6 +74,7 @@ class BoundModel:
     """The kernels of a model, one on the other, forward and (where they are derived) back again.
 
     Attributes:
+        home: where it waits between two calls, if no other is there.
         loss: its kernels, in between the two; None where NumPy computes it.
         memory_of_loss: work arrays for that.
     """
@@ -87,14 +88,11 @@ class BoundModel:
         derive: bool,
         halves: Halves | None = None,
     ) -> None:
-        """Of the parts of a run on all time steps, one on each level, each of which has kernels; and of the loss.
-
-        `home` is where it waits between two calls.
-        """
+        """Of the parts of a run on all time steps, one on each level, each of which has kernels; and of the loss."""
         from nanolstm.compile.kernel import divided
         from nanolstm.kernels.bringing import Bring
 
-        self._home = home
+        self.home = home
         self._layout = batch.layout
         steps, memory = _own(batch.layout.steps()), Memory()
         self._steps = steps
@@ -143,8 +141,8 @@ class BoundModel:
 
     def give_back(self) -> None:
         """This call has ended: the next may use it."""
-        if len(self._home) < _EACH:
-            self._home.append(self)
+        if len(self.home) < _EACH:
+            self.home.append(self)
 
     def run(self, model: Model, batch: Batch, target: Array | None = None) -> None:
         """Run `model`, whose kernels these are, over what `batch` brings, and its loss, if it is bound to one.

@@ -113,3 +113,59 @@ def test_a_model_without_anything_to_train_has_an_empty_gradient(given):
     value, grads = model.value_and_grad(x, target)
     np.testing.assert_allclose(value, np.sqrt(np.mean((model(x) - target) ** 2)), rtol=1e-12)
     assert grads == {}
+
+
+def test_parameters_that_were_trained_meanwhile_count(model, given):
+    x, target = given
+    for _ in range(3):
+        value, grads = model.value_and_grad(x, target, loss="mse")
+        agree((value, grads), in_numpy(model).value_and_grad(x, target, loss="mse"))
+        for name, grad in grads.items():
+            model.parameters[name][...] -= 0.1 * grad
+
+
+def test_another_loss_under_the_same_name_counts(model, given):
+    x, target = given
+
+    class Plugin:
+        def __init__(self, power):
+            self.power = power
+
+        @nl.hookimpl
+        def nanolstm_register_losses(self, register):
+            power = self.power
+            register("own", lambda prediction, target: np.mean((prediction - target) ** power))
+
+    try:
+        for power in (2, 4, 2):
+            nl.plugins.register(Plugin(power), "own-loss")
+            for _ in range(2):
+                value, _ = model.value_and_grad(x, target, loss="own")
+                np.testing.assert_allclose(value, np.mean((model(x) - target) ** power), rtol=1e-12)
+    finally:
+        nl.plugins.unregister("own-loss")
+
+
+def test_a_step_that_reads_another_global_value_counts(given):
+    x, target = given
+    names = {"factor": 2.0}
+    text = "def step(self, x, h):\n    h = factor * self.new(x, h)\n    return h, h\n"
+    exec(text, names)
+    kind = type("Scaled", (Cell,), {"__annotations__": {"new": Gate}, "new": gate(np.tanh), "step": names["step"]})
+    model = nl.Sequence(kind(inputs=2, hidden=3, rng=0), backend="numba")
+    for factor in (2.0, 3.0):
+        names["factor"] = factor
+        for _ in range(2):
+            value, _ = model.value_and_grad(x, target, loss="mse")
+            eager = nl.Sequence(model.cells, backend="numpy")(x)
+            np.testing.assert_allclose(value, np.mean((eager - target) ** 2), rtol=1e-12)
+
+
+def test_numpy_takes_over_as_soon_as_it_is_asked_for(monkeypatch, given):
+    x, target = given
+    model = nl.Sequence(Waiting(inputs=2, hidden=3, rng=0))
+    monkeypatch.setenv("NANOLSTM_BACKEND", "numba")
+    wanted = [model.value_and_grad(x, target) for _ in range(2)][1]
+    monkeypatch.setenv("NANOLSTM_BACKEND", "numpy")
+    monkeypatch.setattr("nanolstm.gradient.bound.BoundModel.run", None)  # the kernels cannot be run
+    agree(model.value_and_grad(x, target), wanted)
