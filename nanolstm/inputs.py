@@ -92,7 +92,7 @@ def check_inputs(
     valid = None if ends is None or (ends == time).all() else np.arange(time)[:, None] < ends
     found = Inputs(
         _time_first(array, batched),
-        _feeds(feeds, known_feeds, batch, time, dtype, valid),
+        check_feeds(feeds, known_feeds, batch, time, dtype, valid),
         ends,
         valid,
         _resets(resets, batch, time, valid),
@@ -217,7 +217,7 @@ def _resets(resets: Any, batch: tuple[int, ...], time: int, valid: Array | None)
     return array if valid is None else array & valid  # beyond its length a state stands still
 
 
-def _feeds(
+def check_feeds(
     given: Mapping[str, Any],
     known: Mapping[str, FeedAnatomy],
     batch: tuple[int, ...],
@@ -225,6 +225,11 @@ def _feeds(
     dtype: np.dtype[Any],
     valid: Array | None,
 ) -> dict[str, Array]:
+    """The feeds of a model by name, (T, *batch, size): those that were `given`, or else their defaults.
+
+    Raises:
+        InputError: one that the model does not know, or lacks; another shape; a value that is not finite.
+    """
     for name in given:
         if name not in known:
             if name in ARGUMENTS_OF_A_MODEL:

@@ -1,4 +1,4 @@
-"""A training step that a model did, done again: as long as only the numbers of x and the target are others.
+"""A training step that a model did, done again: as long as only the numbers of x, feeds and target are others.
 
 Everything that a call says is looked at once. After that it is only asked whether all of it is still the same objects,
 which for a tiny model takes less time than its kernels do.
@@ -17,7 +17,7 @@ from nanolstm.compile.backend import chosen
 from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.bound import BoundModel, bound_model
 from nanolstm.graph.unchanged import Watch
-from nanolstm.inputs import only_x
+from nanolstm.inputs import check_feeds, only_x
 from nanolstm.kernels.threads import get_num_threads
 from nanolstm.language.functions import Array
 from nanolstm.language.parameters import Parameters
@@ -32,14 +32,15 @@ if TYPE_CHECKING:
 
 @attrs.frozen(eq=False)
 class Again:
-    """A training step on x and a target alone.
+    """A training step on x, feeds and a target alone.
 
     Attributes:
         target: the shape of the target; it and x were arrays of the model's dtype.
         loss: as it was asked for.
         function: what was found for that.
         layout: of the rows.
-        feeds: the defaults of all feeds.
+        given: the names of the feeds that came.
+        feeds: all of them, if none came.
         parameters: of each part, and where its numbers stood.
         watches: what the parts and the loss were traced from.
         threads: on how many it ran.
@@ -50,18 +51,20 @@ class Again:
     loss: str | Callable[..., Any]
     function: Loss
     layout: Rows
+    given: frozenset[str]
     feeds: Mapping[str, Array]
     parameters: list[tuple[Parameters, Array]]
     watches: list[Watch]
     threads: int
     free: list[BoundModel]
 
-    def is_asked_for(self, dtype: np.dtype[Any], x: Any, target: Any, loss: Any) -> bool:
+    def is_asked_for(self, dtype: np.dtype[Any], x: Any, target: Any, loss: Any, feeds: Mapping[str, Any]) -> bool:
         """Whether a call of a model of `dtype` is like this one was."""
         return (
             type(target) is np.ndarray
             and target.shape == self.target
             and x.dtype == target.dtype == dtype
+            and feeds.keys() == self.given
             and (find_loss(loss) is self.function if type(loss) is str else loss is self.loss)
         )
 
@@ -82,28 +85,36 @@ _SHAPES = 8
 _steps: WeakKeyDictionary[Sequence, dict[tuple[int, ...], Again]] = WeakKeyDictionary()
 
 
-def again(model: Sequence, x: Any, target: Any, loss: Any) -> tuple[float, dict[str, Array]] | None:
+def again(
+    model: Sequence, x: Any, target: Any, loss: Any, feeds: Mapping[str, Any]
+) -> tuple[float, dict[str, Array]] | None:
     """The loss and the gradient by the parameters, if the model did such a training step before.
 
     Raises:
-        InputError: a value of x is not finite.
+        InputError: a value of x or of a feed is not finite; another shape of a feed.
     """
     steps = _steps.get(model)
     known = steps.get(x.shape) if steps and type(x) is np.ndarray else None
-    if known is None or not (known.is_asked_for(model.dtype, x, target, loss) and known.holds(model.backend)):
+    if known is None or not known.is_asked_for(model.dtype, x, target, loss, feeds):
         return None
+    if not known.holds(model.backend):
+        return None
+    if feeds:
+        every: Mapping[str, Array] = check_feeds(feeds, model.feeds(), x.shape[:-2], x.shape[-2], model.dtype, None)
+    else:
+        every = known.feeds
     try:
         bound = known.free.pop()
     except IndexError:  # another thread uses it
         return None
-    bound.run(model, Batch(only_x(x, known.feeds), {}, known.layout, frozenset(), False, None, None), target)
+    bound.run(model, Batch(only_x(x, every), {}, known.layout, frozenset(), bool(feeds), None, None), target)
     answer = bound.value(), bound.back()
     bound.give_back()
     return answer
 
 
-def remember(model: Sequence, batch: Batch, function: Loss, target: Any, loss: Any) -> None:
-    """Remember a training step on x and a target alone that was just done, if all that was found out can be watched."""
+def remember(model: Sequence, batch: Batch, function: Loss, target: Any, loss: Any, feeds: Mapping[str, Any]) -> None:
+    """Remember such a training step that was just done, if everything that was found out for it can be watched."""
     x = batch.inputs.x.swapaxes(0, 1) if batch.inputs.batch else batch.inputs.x
     shape = (*x.shape[:-1], model.outputs)
     bound = bound_model(model, batch, derive=True, function=function)
@@ -124,7 +135,8 @@ def remember(model: Sequence, batch: Batch, function: Loss, target: Any, loss: A
         loss=loss,
         function=function,
         layout=batch.layout,
-        feeds=batch.inputs.feeds,
+        given=frozenset(feeds),
+        feeds={} if feeds else batch.inputs.feeds,
         parameters=[(part.cell.parameters, part.cell.parameters.flat) for part in model.parts()],
         watches=[watch for watch in watches if watch is not None],
         threads=get_num_threads(),

@@ -101,26 +101,31 @@ class BoundModel:
         self._x = Bring(below, steps.bounds, threads)
         self._target: Bring | None = None
         self.memory_of_loss = Memory()
+        self._feeds: list[tuple[str, Bring]] = []
         self._ahead: list[tuple[PartRun, dict[str, Array], Bound]] = []
         self._back: list[tuple[PartRun, Bound]] = []
         for (run,) in levels:
-            own = {name: np.array(value) for name, value in (*run.rows.items(), *run.first.items())}
+            own = {name: np.array(value, order="C") for name, value in (*run.rows.items(), *run.first.items())}
             given = {**run.fixed, **own, "x": below}
             bound = run.bind(given, steps, memory)
             self._ahead.append((run, given, bound))
+            feeds = run.part.cell.anatomy.feeds
+            self._feeds += [(name, Bring(given[name], steps.bounds, threads)) for name in feeds]
             below = bound.rows["output"]
         self._y = below
         self._hand_out = _HandOut(steps, batch.layout)
         self.loss = BoundLoss(halves, below, steps, memory) if halves is not None else None
-        kernels: list[Runs] = [self._x, *(bound for _, _, bound in self._ahead)]
+        self._bring = [self._x, *(feed for _, feed in self._feeds)]  # x is always there, and gives the signal
+        kernels: list[Runs] = [*self._bring, *(bound for _, _, bound in self._ahead)]
         if self.loss is not None:
             self._target = Bring(self.loss.target, steps.bounds, threads)
+            self._bring.append(self._target)
             kernels += [self._target, self.loss.add]
         self._tasks = divided(kernels, steps.slices, self._hand_out)
         self._numbers = [array for (run,) in levels for array in run.numbers() if array.size]
         self._many = sum(array.size for array in self._numbers) > _MANY
         self._seen: list[bytes] = []
-        self._brought = False
+        self._brought = self._fed = False
         if derive:
             self._dy = above = self.loss.cotangent if self.loss else np.empty_like(below)
             turned = Steps(steps.bounds, steps.sequences, backward=True)
@@ -151,17 +156,18 @@ class BoundModel:
             InputError: a value of x is not finite.
         """
         self._take(model, batch)
-        index = self._layout.index if self._layout.batch > 1 else None
-        self._x.of(np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x, index)
+        self._x.of(np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x, self._index)
         if self._target is not None:
             assert target is not None
-            self._target.of(target, index)
+            self._target.of(target, self._index)
         changed = self._has_changed()
         for _, _, bound in self._ahead:
             bound.restart()
             if changed:
                 bound.prepare()
         run_all(self._tasks)
+        for bring in self._bring:
+            bring.end()
         if not self._x.is_finite:
             batch.inputs.look()
 
@@ -201,7 +207,11 @@ class BoundModel:
             self._steps.bounds[:, : bounds.shape[1]] = bounds
             self._steps.bounds[:, bounds.shape[1] :] = bounds[:, -1:]
             self._steps.sequences[...] = batch.layout.sequences
-        brings = not brings_x_alone(batch)
+        for name, feed in self._feeds if batch.fed or self._fed else ():
+            value = batch.inputs.feeds[name]
+            feed.of(np.swapaxes(value, 0, 1) if batch.inputs.batch else value, self._index)
+        self._fed = batch.fed
+        brings = not brings_inputs_alone(batch)
         if brings or self._brought:
             first = first_states(model, batch.inputs.batch, batch.initial)
             here = {"": {"initial": first, **batch.inputs.feeds}}
@@ -210,6 +220,11 @@ class BoundModel:
                 for name, value in (*rows.items(), *first_of(run.part, batch, here).items()):
                     given[name][: len(value)] = value
         self._brought = brings
+
+    @property
+    def _index(self) -> Array | None:
+        """Where each row stands in the flattened array (B, T); None where that is the order of rows."""
+        return self._layout.index if self._layout.batch > 1 else None
 
     def put(self, array: Array, rows: Array) -> Array:
         """Put `array` (B, T, ...), or (T, ...) of one sequence, into `rows`: those that are in use."""
@@ -319,14 +334,13 @@ def can_be_bound(model: Model, batch: Batch) -> bool:
     return whole and chosen(model.backend) != "numpy"
 
 
-def brings_x_alone(batch: Batch) -> bool:
-    """Whether a call brings nothing beside x that kernels look at in each row."""
+def brings_inputs_alone(batch: Batch) -> bool:
+    """Whether a call brings nothing beside x and feeds that kernels look at in each row."""
     inputs = batch.inputs
     return (
         (batch.layout.lengths is None or batch.truncate is None)
         and inputs.resets is None
         and not batch.initial
-        and not batch.fed
         and batch.rng is None
     )
 

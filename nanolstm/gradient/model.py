@@ -93,15 +93,15 @@ class Derivable:
             TraceError: the step or the loss does something of which no derivative can be taken; the text says where.
         """
         model = cast("Sequence", self)
-        alone = lengths is None and resets is None and initial is None and rng is None and not feeds
+        alone = lengths is None and resets is None and initial is None and rng is None
         usual = alone and truncate is None and checkpoint_every is None and wrt == "parameters" and steps == "all"
-        if usual and (answer := again(model, x, target, loss)) is not None:
+        if usual and (answer := again(model, x, target, loss, feeds)) is not None:
             return answer
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds, look=False)
         function = find_loss(loss)
         value, gradient, _ = self._derive(batch, function, target, wrt, steps, keep=False)
         if usual:
-            remember(model, batch, function, target, loss)
+            remember(model, batch, function, target, loss, feeds)
         return value, gradient
 
     def value_grad_and_run(

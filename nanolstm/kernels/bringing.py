@@ -63,11 +63,12 @@ class Bring:
         """To `rows`, those of each slice being from the first of its `bounds` up to the last."""
         self.rows, self.work = rows, rows.size
         self._bounds, self._wrong = bounds, np.zeros(threads, bool)
-        self._source, self._index = rows, _IN_ORDER
+        self._source: Array | None = None
+        self._index = _IN_ORDER
         self._call = _entry(rows.dtype.name)[0]
 
     def of(self, array: Array, index: Array | None) -> None:
-        """Bring that (B, T, ...), or (T, ...), next: for each row the step which `index` says; without it in order."""
+        """Bring that (B, T, ...), or (T, ...), once: for each row the step which `index` says; without it in order."""
         if not (array.flags.c_contiguous and array.flags.aligned):
             array = np.array(array, order="C")
         self._source = array.reshape(-1, self.rows.shape[1])
@@ -75,7 +76,12 @@ class Bring:
 
     def run(self, signals: Array, first: int, last: int, thread: int) -> None:
         """Bring the rows of the slices from `first` to `last`, after giving `signals` that it begins."""
-        self._call(signals, self._bounds, first, last, self._source, self._index, self.rows, self._wrong, thread)
+        if self._source is not None:
+            self._call(signals, self._bounds, first, last, self._source, self._index, self.rows, self._wrong, thread)
+
+    def end(self) -> None:
+        """It has run everywhere: bring nothing until there is something new, and hold on to nothing."""
+        self._source = None
 
     @property
     def is_finite(self) -> bool:
