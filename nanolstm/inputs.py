@@ -14,7 +14,7 @@ from nanolstm.language.functions import Array
 from nanolstm.language.resolve import ARGUMENTS_OF_A_MODEL
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Inputs:
     """A batch (or one sequence, batch = ()) that has passed every check.
 

@@ -174,6 +174,7 @@ class Bound:
     Attributes:
         rows: its outputs of all rows and its last states, by name: always the same arrays.
         work: about how many operations a run takes.
+        stay: whether `sums` are always the same arrays; None as long as nobody asked for them.
         here: runs everything from the states as they are, on the thread that calls it.
     """
 
@@ -189,7 +190,7 @@ class Bound:
         self.rows: dict[str, Array] = dict(zip(outputs, found, strict=False))
         self._sums, self._totals = outputs[len(found) :], call.totals
         self._found: dict[str, Any] | None = None
-        self._stay: bool | None = None
+        self.stay: bool | None = None
         self._starting, self._preparing = call.starting, call.preparing
         self._kernel, self._before = call.kernel, (steps.bounds, steps.sequences, steps.owners)
         self._behind = (steps.alone, restart, cut, *call.arrays)
@@ -213,12 +214,12 @@ class Bound:
         self._kernel(signals, *self._before, first, last, thread, *self._behind)
 
     def sums(self) -> dict[str, Any]:
-        """What was added up over the rows, by name: perhaps always the same arrays."""
-        if self._found is None or not self._stay:
+        """What was added up over the rows, by name; where it turns out to `stay`, in the same arrays each time."""
+        if self._found is None or not self.stay:
             found = self._found = dict(zip(self._sums, self._after(), strict=True))
-            if self._stay is None:  # of one slice there may be nothing left to compute
+            if self.stay is None:  # of one slice there may be nothing left to compute
                 memory = self._totals
-                self._stay = all(any(np.may_share_memory(value, m) for m in memory) for value in found.values())
+                self.stay = all(any(np.may_share_memory(value, m) for m in memory) for value in found.values())
         return self._found
 
 

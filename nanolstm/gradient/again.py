@@ -35,7 +35,8 @@ class Again:
     """A training step on x, feeds and a target alone.
 
     Attributes:
-        target: the shape of the target; it and x were arrays of the model's dtype.
+        dtype: of x and the target, which is the model's.
+        target: the shape of the target.
         loss: as it was asked for.
         function: what was found for that.
         layout: of the rows.
@@ -47,6 +48,7 @@ class Again:
         free: bound models that nobody uses.
     """
 
+    dtype: np.dtype[Any]
     target: tuple[int, ...]
     loss: str | Callable[..., Any]
     function: Loss
@@ -58,12 +60,12 @@ class Again:
     threads: int
     free: list[BoundModel]
 
-    def is_asked_for(self, dtype: np.dtype[Any], x: Any, target: Any, loss: Any, feeds: Mapping[str, Any]) -> bool:
-        """Whether a call of a model of `dtype` is like this one was."""
+    def is_asked_for(self, x: Any, target: Any, loss: Any, feeds: Mapping[str, Any]) -> bool:
+        """Whether a call is like this one was."""
         return (
             type(target) is np.ndarray
             and target.shape == self.target
-            and x.dtype == target.dtype == dtype
+            and x.dtype is target.dtype is self.dtype  # of others it is found out what they mean
             and feeds.keys() == self.given
             and (find_loss(loss) is self.function if type(loss) is str else loss is self.loss)
         )
@@ -95,7 +97,7 @@ def again(
     """
     steps = _steps.get(model)
     known = steps.get(x.shape) if steps and type(x) is np.ndarray else None
-    if known is None or not known.is_asked_for(model.dtype, x, target, loss, feeds):
+    if known is None or not known.is_asked_for(x, target, loss, feeds):
         return None
     if not known.holds(model.backend):
         return None
@@ -131,6 +133,7 @@ def remember(model: Sequence, batch: Batch, function: Loss, target: Any, loss: A
     if len(steps) == _SHAPES:
         steps.clear()
     steps[x.shape] = Again(
+        dtype=x.dtype,
         target=shape,
         loss=loss,
         function=function,

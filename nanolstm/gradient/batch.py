@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nanolstm.sequence import Sequence
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Batch:
     """What a model is run on, checked, and the layout of its rows.
 

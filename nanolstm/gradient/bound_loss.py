@@ -37,13 +37,16 @@ class BoundLoss:
         dtype, each = prediction.dtype, () if steps.members is None else (steps.members,)
         self.target = np.zeros((len(prediction), halves.columns), dtype)
         self._count, self._rows = np.ones(each, dtype), 1
-        self._sums = {name: np.ones((*each, *node.shape), dtype) for name, node in halves.sums.items()}
         given = {"prediction": prediction, "target": self.target}
         more = {"count": self._count, "d loss": np.ones(each, dtype)}
         assert isinstance(halves.add, Kernel)
         assert isinstance(halves.spread, Kernel)
         self.add = Bound(halves.add, steps, dtype, given, memory)
-        self.spread = Bound(halves.spread, steps, dtype, {**given, **more, **self._sums}, memory)
+        with np.errstate(all="ignore"):  # nothing has been added up yet
+            sums = self.add.sums()
+            # Read where they stand, or copied there.
+            self._sums = {} if self.add.stay else {name: np.array(value) for name, value in sums.items()}
+            self.spread = Bound(halves.spread, steps, dtype, {**given, **more, **sums, **self._sums}, memory)
 
     @property
     def cotangent(self) -> Array:
@@ -54,8 +57,9 @@ class BoundLoss:
         """The loss (of each model), from what was added up over so many rows; then `spread` may run."""
         if rows != self._rows:
             self._count[...] = self._rows = rows
-        for name, found in self.add.sums().items():
-            self._sums[name][...] = found
+        if self._sums:
+            for name, found in self.add.sums().items():
+                self._sums[name][...] = found
         with np.errstate(all="ignore"):  # what is not finite is looked for in the results
             self.spread.prepare()
             value: Array = self.spread.sums()["loss"]
