@@ -6,8 +6,8 @@ In README.md and docs/*.md every fenced block counts, by its language:
   one with `title="name.py"` is written to that file first, so that a later block or command can import it; one with
   `title="raises NameOfAnError"` ends with just that error of nanolstm's.
 - `bash`: lines that start with `nanolstm` or `python` run in the same folder and must succeed; set-up lines must be
-  ones that the project promises, and are not run. `nanolstm` is a program of its own for README.md, and called in this
-  process for the other pages: what it imports takes longer to load than most commands take.
+  ones that the project promises, and are not run. `nanolstm` is called in this process, since what it imports takes
+  longer to load than most commands take, except what the README shows first and commands that start processes.
 - `text`: directly below a block of the two above it is what that block prints, with `...` for what is left out;
   anywhere else it is a drawing.
 - `py`: the source of a cell of the zoo, shown and not run; it is that of the package as it is now.
@@ -60,6 +60,8 @@ SET_UP = {
     "mkdocs build --strict",
     "mkdocs serve",
 }
+FIRST = "nanolstm run --source sample"
+"""What the README shows first."""
 WITH_WORKERS = ("compare", "sweep")
 """Commands that start processes, which keep the working folder that they were started in."""
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>```+|~~~+)(?P<info>.*)$")
@@ -181,7 +183,7 @@ def run_commands(block: Block, folder: Path) -> str:
                 here.setenv(name, value)
             if words[0] == "python":
                 status, out, err = started(words[1:], folder)
-            elif block.page.name == "README.md" or words[1] in WITH_WORKERS:
+            elif line == FIRST or words[1] in WITH_WORKERS:
                 status, out, err = started(["-m", "nanolstm.cli", *words[1:]], folder)
             else:
                 status, out, err = called(words[1:], folder)
