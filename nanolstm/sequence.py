@@ -498,7 +498,7 @@ class Sequence(Derivable):
         record: bool = False,
     ) -> Recording:
         from nanolstm.gradient.batch import check_batch, in_memory
-        from nanolstm.gradient.bound import bound_model
+        from nanolstm.gradient.ready import bound_model
         from nanolstm.gradient.run import start
 
         batch = check_batch(self, x, lengths, resets, initial, rng, None, None, feeds, look=False)

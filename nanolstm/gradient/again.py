@@ -15,7 +15,8 @@ import numpy as np
 
 from nanolstm.compile.backend import chosen
 from nanolstm.gradient.batch import Batch
-from nanolstm.gradient.bound import BoundModel, bound_model
+from nanolstm.gradient.bound import BoundModel
+from nanolstm.gradient.ready import bound_model
 from nanolstm.graph.unchanged import Watch
 from nanolstm.inputs import check_feeds, only_x
 from nanolstm.kernels.threads import get_num_threads
@@ -117,23 +118,21 @@ def again(
 
 def remember(model: Sequence, batch: Batch, function: Loss, target: Any, loss: Any, feeds: Mapping[str, Any]) -> None:
     """Remember such a training step that was just done, if everything that was found out for it can be watched."""
-    x = batch.inputs.x.swapaxes(0, 1) if batch.inputs.batch else batch.inputs.x
-    shape = (*x.shape[:-1], model.outputs)
+    shape = (*batch.inputs.batch, batch.layout.time, model.outputs)
+    watches = [watch_of_loss(function, model.outputs, model.dtype), *(watch_of(part.cell) for part in model.parts())]
+    if None in watches or not function.takes_as_it_is(shape, model.dtype, target):
+        return
     bound = bound_model(model, batch, derive=True, function=function)
     if bound is None:
         return
     bound.give_back()
-    if bound.loss is None or not function.takes_as_it_is(shape, model.dtype, target):
-        return
-    watches = [watch_of(part.cell) for part in model.parts()]
-    watches.append(watch_of_loss(function, model.outputs, model.dtype))
-    if any(watch is None for watch in watches):
+    if bound.loss is None:
         return
     steps = _steps.setdefault(model, {})
     if len(steps) == _SHAPES:
         steps.clear()
-    steps[x.shape] = Again(
-        dtype=x.dtype,
+    steps[*shape[:-1], model.inputs] = Again(
+        dtype=target.dtype,
         target=shape,
         loss=loss,
         function=function,

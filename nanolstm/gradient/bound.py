@@ -7,35 +7,30 @@ to take the answers out. A bound model belongs to one call at a time; two thread
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
-from nanolstm.compile.backend import chosen
 from nanolstm.compile.memory import Memory
-from nanolstm.compile.programs import Halves, Programs
+from nanolstm.compile.programs import Halves
 from nanolstm.compile.steps import Steps
 from nanolstm.gradient.batch import Batch
-from nanolstm.gradient.bound_loss import BoundLoss, halves_of
+from nanolstm.gradient.bound_loss import BoundLoss
 from nanolstm.gradient.part import PartRun, cotangent
-from nanolstm.gradient.rows import Rows, rows_of
-from nanolstm.gradient.run import first_of, rows_beside_x, start
+from nanolstm.gradient.rows import Rows
+from nanolstm.gradient.run import first_of, rows_beside_x
 from nanolstm.gradient.structure import first_states
 from nanolstm.kernels.threads import get_num_threads, run_all
 from nanolstm.language.functions import Array
-from nanolstm.losses import Loss
-from nanolstm.traced import programs_of
 
 if TYPE_CHECKING:
     from nanolstm.compile.kernel import Bound, Runs
     from nanolstm.kernels.bringing import Bring
     from nanolstm.sequence import Sequence as Model
 
-_SHAPES, _EACH = 8, 2
-"""For how many shapes of calls models are kept, and how many of each."""
+_EACH = 2
+"""How many bound models of one kind wait for their next call."""
 
 _MANY = 100_000
 """Up to how many parameters it is looked whether they have changed."""
@@ -269,69 +264,6 @@ class BoundModel:
             for name in run.part.cell.anatomy.states
         }
         return {name: np.array(value if self._batch.inputs.batch else value[0]) for name, value in found.items()}
-
-
-@attrs.define(eq=False)
-class _Kept:
-    """Bound models of one shape of call, and what has to be as it was for them to be of use."""
-
-    programs: list[tuple[Programs, Array]]
-    free: list[BoundModel] = attrs.field(factory=list)
-
-    def fits(self, model: Model) -> bool:
-        """Whether the cells are traced as before, and their parameters stand where they stood."""
-        for part, (programs, flat) in zip(model.parts(), self.programs, strict=True):
-            if part.cell.parameters.flat is not flat or programs_of(part.cell) is not programs:
-                return False
-        return True
-
-
-_lock = threading.Lock()
-_kept: WeakKeyDictionary[Model, dict[Any, _Kept]] = WeakKeyDictionary()
-
-
-def bound_model(
-    model: Model, batch: Batch, *, derive: bool = False, record: bool = False, function: Loss | None = None
-) -> BoundModel | None:
-    """A bound model for this call alone, to be given back; None where it has no kernels, or starts or directions.
-
-    With a loss, `function`, it is bound to the kernels of this too, if it has any.
-    """
-    if not can_be_bound(model, batch):
-        return None
-    halves = halves_of(model, function) if function is not None else None
-    known = _kept.get(model)
-    if known is None:
-        known = _kept.setdefault(model, {})
-    layout, resets = batch.layout, batch.inputs.resets
-    restarts = resets is not None and bool(resets.any())
-    kind = (batch.truncate, restarts, derive, record, halves)
-    key = (layout.time, batch.inputs.batch, layout.slices, *kind, get_num_threads())
-    kept = known.get(key)
-    if kept is None or not kept.fits(model):
-        parts = [(programs_of(part.cell), part.cell.parameters.flat) for part in model.parts()]
-        kept = _Kept(parts)
-        with _lock:
-            known[key] = kept
-            while len(known) > _SHAPES:
-                del known[next(iter(known))]
-    try:
-        return kept.free.pop()
-    except IndexError:
-        pass
-    # On all time steps, so that there is room for all; masks are drawn for a run.
-    whole = attrs.evolve(batch, layout=rows_of(layout.time, layout.batch, None, layout.slices, None), rng=None)
-    wrt = {"parameters"} if derive else set[str]()
-    levels = start(model, whole, wrt, derive=derive, record=record, frugal=True).levels
-    if not all(run.programs.are_kernels for level in levels for run in level):
-        return None
-    return BoundModel(levels, whole, kept.free, derive=derive, halves=halves)
-
-
-def can_be_bound(model: Model, batch: Batch) -> bool:
-    """Whether kernels of a model, if it has any, may be bound to arrays that stay."""
-    whole = batch.layout.piece is None and not model.bidirectional and not model.has_learned_starts
-    return whole and chosen(model.backend) != "numpy"
 
 
 def brings_inputs_alone(batch: Batch) -> bool:

@@ -12,8 +12,9 @@ from nanolstm.compile.steps import one_step
 from nanolstm.errors import InputError
 from nanolstm.gradient.again import again, remember
 from nanolstm.gradient.batch import Batch, check_batch, in_memory
-from nanolstm.gradient.bound import BoundModel, bound_model
+from nanolstm.gradient.bound import BoundModel
 from nanolstm.gradient.bound_loss import BY_PREDICTION
+from nanolstm.gradient.ready import bound_model
 from nanolstm.gradient.rows import Rows
 from nanolstm.gradient.run import gathered, start
 from nanolstm.gradient.structure import Structure, completed, names_of
