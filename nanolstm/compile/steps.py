@@ -11,6 +11,9 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+TOGETHER = 64
+"""How many rows are computed at a time where nothing depends on which of them are of one step."""
+
 
 @attrs.define(eq=False)
 class Steps:
@@ -60,6 +63,20 @@ class Steps:
     def rows(self) -> int:
         """How many rows there are."""
         return int(self.bounds[-1, -1])
+
+    def unordered(self) -> Steps:
+        """The rows of the same slices, some at a time, for what has no state: to it, time is nothing."""
+        most = int((self.bounds[:, -1] - self.bounds[:, 0]).max())
+        bounds = np.empty((self.slices, 1 - (-most // TOGETHER)), np.int64)
+        sequences = np.arange(self.slices + 1, dtype=np.int64) * TOGETHER
+        found = Steps(bounds, sequences, self.backward, self.members)
+        found.follow(self)
+        return found
+
+    def follow(self, steps: Steps) -> None:
+        """Take over the rows of `steps`, of which there are no more than when this was made as its `unordered`."""
+        begins = steps.bounds[:, :1] + TOGETHER * np.arange(self.bounds.shape[1])
+        np.minimum(begins, steps.bounds[:, -1:], out=self.bounds)
 
     @cached_property
     def pairs(self) -> list[tuple[int, int]]:

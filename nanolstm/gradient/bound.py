@@ -91,6 +91,7 @@ class BoundModel:
         self._layout = batch.layout
         steps, memory = _own(batch.layout.steps()), Memory()
         self._steps = steps
+        self._unordered = unordered = steps.unordered()
         below = np.empty((steps.rows, batch.inputs.x.shape[-1]), batch.inputs.x.dtype)
         threads = min(get_num_threads(), steps.slices)
         self._x = Bring(below, steps.bounds, threads)
@@ -102,14 +103,14 @@ class BoundModel:
         for (run,) in levels:
             own = {name: np.array(value, order="C") for name, value in (*run.rows.items(), *run.first.items())}
             given = {**run.fixed, **own, "x": below}
-            bound = run.bind(given, steps, memory)
+            bound = run.bind(given, steps if run.first else unordered, memory)
             self._ahead.append((run, given, bound))
             feeds = run.part.cell.anatomy.feeds
             self._feeds += [(name, Bring(given[name], steps.bounds, threads)) for name in feeds]
             below = bound.rows["output"]
         self._y = below
         self._hand_out = _HandOut(steps, batch.layout)
-        self.loss = BoundLoss(halves, below, steps, memory) if halves is not None else None
+        self.loss = BoundLoss(halves, below, unordered, memory) if halves is not None else None
         self._bring = [self._x, *(feed for _, feed in self._feeds)]  # x is always there, and gives the signal
         kernels: list[Runs] = [*self._bring, *(bound for _, _, bound in self._ahead)]
         if self.loss is not None:
@@ -128,7 +129,8 @@ class BoundModel:
                 if run.programs.pair is None:
                     break
                 zeros = {cotangent(name): np.zeros_like(value) for name, value in run.first.items()}
-                back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, turned, memory)
+                order = turned if run.first else unordered
+                back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, order, memory)
                 self._back.append((run, back))
                 above = back.rows.get("d x", above)
             spread = [self.loss.spread] if self.loss else []
@@ -202,6 +204,7 @@ class BoundModel:
             self._steps.bounds[:, : bounds.shape[1]] = bounds
             self._steps.bounds[:, bounds.shape[1] :] = bounds[:, -1:]
             self._steps.sequences[...] = batch.layout.sequences
+            self._unordered.follow(self._steps)
         for name, feed in self._feeds if batch.fed or self._fed else ():
             value = batch.inputs.feeds[name]
             feed.of(np.swapaxes(value, 0, 1) if batch.inputs.batch else value, self._index)

@@ -53,6 +53,7 @@ class BoundLoss:
         """The derivative of the loss by the prediction, of all rows."""
         return self.spread.rows["d prediction"]
 
+    @np.errstate(all="ignore")  # what is not finite is looked for in the results
     def value(self, rows: int) -> Array:
         """The loss (of each model), from what was added up over so many rows; then `spread` may run."""
         if rows != self._rows:
@@ -60,9 +61,8 @@ class BoundLoss:
         if self._sums:
             for name, found in self.add.sums().items():
                 self._sums[name][...] = found
-        with np.errstate(all="ignore"):  # what is not finite is looked for in the results
-            self.spread.prepare()
-            value: Array = self.spread.sums()["loss"]
+        self.spread.prepare()
+        value: Array = self.spread.sums()["loss"]
         return value
 
 

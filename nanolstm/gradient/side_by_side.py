@@ -56,6 +56,7 @@ class BoundMembers:
         self._whole = own = batch.layout.steps()
         memory = Memory()
         self._steps = steps = _repeated(own, count)
+        self._unordered = steps.unordered()
         self._memory, self._memory_of_loss = memory, Memory()
         dtype = batch.inputs.x.dtype
         below = np.empty((steps.rows, batch.inputs.x.shape[-1]), dtype)
@@ -68,7 +69,7 @@ class BoundMembers:
         for (run,), size, end in zip(levels, sizes, ends, strict=True):
             beside = {name: _of_each(value, count) for name, value in (*run.rows.items(), *run.first.items())}
             given = {**self._fixed(run, self._parameters[:, end - size : end]), **beside, "x": below}
-            bound = run.bind(given, steps, memory)
+            bound = run.bind(given, steps if run.first else self._unordered, memory)
             self._ahead.append((run, given, bound))
             below = bound.rows["output"]
         self.y = below.reshape(count, own.rows, -1)
@@ -79,7 +80,8 @@ class BoundMembers:
             turned = attrs.evolve(steps, backward=True)
             for run, given, bound in reversed(self._ahead):
                 zeros = {cotangent(name): np.zeros_like(given[name]) for name in run.first}
-                back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, turned, memory)
+                order = turned if run.first else self._unordered
+                back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, order, memory)
                 self._back.insert(0, (run, back))
                 above = back.rows.get("d x", above)
             self._tasks_back = divided([bound for _, bound in reversed(self._back)], steps.slices)
@@ -93,6 +95,11 @@ class BoundMembers:
         self._halves: Halves | None = None
         self._kernels: BoundLoss | None = None
         self._bound_loss: BoundLoss | None = None
+
+    def _lay(self, own: Steps) -> None:
+        """Put the steps of one model into those of all."""
+        _lay(own, self._steps, self._x.shape[1])
+        self._unordered.follow(self._steps)
 
     @property
     def size(self) -> int:
@@ -131,7 +138,7 @@ class BoundMembers:
             self._take_frozen(models)
         if batch.layout is not self._layout:
             self._layout = batch.layout
-            _lay(batch.layout.steps(), self._steps, self._x.shape[1])
+            self._lay(batch.layout.steps())
         brings = initial is not None or batch.fed or not brings_inputs_alone(batch)
         if brings or self._brought:
             self._take(models[0], batch, initial)
@@ -217,10 +224,10 @@ class BoundMembers:
         if halves is None:
             return None
         if self._halves is not halves:
-            rows, room = self.y.reshape(-1, self.y.shape[-1]), self.y.shape[1]
-            _lay(self._whole, self._steps, room)  # so that there is room for all
-            self._halves, self._kernels = halves, BoundLoss(halves, rows, self._steps, self._memory)
-            _lay(self._layout.steps(), self._steps, room)
+            self._lay(self._whole)  # so that there is room for all
+            rows = self.y.reshape(-1, self.y.shape[-1])
+            self._halves, self._kernels = halves, BoundLoss(halves, rows, self._unordered, self._memory)
+            self._lay(self._layout.steps())
         assert self._kernels is not None
         of_each = self._kernels.target.reshape(self.count, -1, self._kernels.target.shape[-1])
         of_each[:, : self._layout.count] = self._true

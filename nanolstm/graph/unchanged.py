@@ -51,7 +51,7 @@ class Watch:
         parts = _parts_of(value)
         if parts is None:
             self._blind = True
-        else:
+        elif parts is not _NOTHING:
             self._parts.append((parts, parts()))
 
     def unchanged(self) -> bool:
@@ -79,6 +79,10 @@ class Watch:
                 names = vars(value)
 
 
+_NOTHING: Callable[[], list[Any]] = list
+"""What a class consists of that belongs to a library."""
+
+
 def _parts_of(value: Any) -> Callable[[], list[Any]] | None:
     """A function that lists what `value` consists of; None if that is unknown."""
     if isinstance(value, types.FunctionType):
@@ -90,7 +94,7 @@ def _parts_of(value: Any) -> Callable[[], list[Any]] | None:
         ]
     if isinstance(value, type):
         members = [vars(base) for base in value.__mro__ if library_of(base) not in LIBRARIES]
-        return (lambda: [member for own in members for member in own.values()]) if members else list
+        return (lambda: [member for own in members for member in own.values()]) if members else _NOTHING
     if isinstance(value, Mapping):
         return lambda: [part for item in value.items() for part in item]
     if isinstance(value, list | set):

@@ -69,7 +69,8 @@ class Bring:
 
     def of(self, array: Array, index: Array | None) -> None:
         """Bring that (B, T, ...), or (T, ...), once: for each row the step which `index` says; without it in order."""
-        if not (array.flags.c_contiguous and array.flags.aligned):
+        flags = array.flags
+        if not (flags.c_contiguous and flags.aligned):
             array = np.array(array, order="C")
         self._source = array.reshape(-1, self.rows.shape[1])
         self._index = _IN_ORDER if index is None else index
