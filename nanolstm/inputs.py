@@ -14,7 +14,7 @@ from nanolstm.language.functions import Array
 from nanolstm.language.resolve import ARGUMENTS_OF_A_MODEL
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Inputs:
     """A batch (or one sequence, batch = ()) that has passed every check.
 
@@ -41,6 +41,14 @@ class Inputs:
             self, x=_where(self.valid, self.x), feeds={name: _where(self.valid, v) for name, v in self.feeds.items()}
         )
 
+    def look(self) -> None:
+        """Look at the values of x.
+
+        Raises:
+            InputError: one is not finite; padding may hold anything.
+        """
+        _finite(self.x, "x", self.valid)
+
     @property
     def batch(self) -> tuple[int, ...]:
         """() for one sequence, (B,) for a batch."""
@@ -56,8 +64,9 @@ def check_inputs(
     resets: Any = None,
     feeds: Mapping[str, Any],
     known_feeds: Mapping[str, FeedAnatomy],
+    look: bool = True,
 ) -> Inputs:
-    """Check everything that comes with one call of a model.
+    """Check everything that comes with one call of a model; without `look` all but the values of x.
 
     Raises:
         InputError: a wrong rank, width, type or value; the text says what came and what was expected.
@@ -81,13 +90,21 @@ def check_inputs(
     batch = array.shape[:1] if batched else ()
     ends = _lengths(lengths, batch, time)
     valid = None if ends is None or (ends == time).all() else np.arange(time)[:, None] < ends
-    return Inputs(
-        _finite(_time_first(array, batched), "x", valid),
-        _feeds(feeds, known_feeds, batch, time, dtype, valid),
+    found = Inputs(
+        _time_first(array, batched),
+        check_feeds(feeds, known_feeds, batch, time, dtype, valid),
         ends,
         valid,
         _resets(resets, batch, time, valid),
     )
+    if look:
+        found.look()
+    return found
+
+
+def only_x(x: Array, feeds: Mapping[str, Array]) -> Inputs:
+    """The inputs of a call that brings nothing but `x`, whose shape and dtype have passed every check before."""
+    return Inputs(_time_first(x, x.ndim == 3), feeds, None, None, None)
 
 
 def check_initial(
@@ -126,6 +143,8 @@ def numbers(value: Any, name: str, dtype: np.dtype[Any] | None) -> Array:
     Raises:
         InputError: it is masked, ragged, or holds something other than real numbers.
     """
+    if type(value) is np.ndarray and value.dtype == dtype:
+        return value
     if isinstance(value, np.ma.MaskedArray):
         raise InputError(f"{name} is a masked array, whose mask would be lost; fill it first, with .filled(...)")
     try:
@@ -198,7 +217,7 @@ def _resets(resets: Any, batch: tuple[int, ...], time: int, valid: Array | None)
     return array if valid is None else array & valid  # beyond its length a state stands still
 
 
-def _feeds(
+def check_feeds(
     given: Mapping[str, Any],
     known: Mapping[str, FeedAnatomy],
     batch: tuple[int, ...],
@@ -206,6 +225,11 @@ def _feeds(
     dtype: np.dtype[Any],
     valid: Array | None,
 ) -> dict[str, Array]:
+    """The feeds of a model by name, (T, *batch, size): those that were `given`, or else their defaults.
+
+    Raises:
+        InputError: one that the model does not know, or lacks; another shape; a value that is not finite.
+    """
     for name in given:
         if name not in known:
             if name in ARGUMENTS_OF_A_MODEL:

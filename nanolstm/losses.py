@@ -13,7 +13,7 @@ from nanolstm import plugins
 from nanolstm.errors import InputError, LossError, NanolstmError
 from nanolstm.language.functions import Array
 from nanolstm.naming import check_parameters, parse_name
-from nanolstm.registry import singular
+from nanolstm.registry import Registry, singular
 
 
 @attrs.frozen(kw_only=True)
@@ -102,6 +102,9 @@ class Loss:
 
         What lies beyond the lengths is whatever it was. Errors as for calling.
         """
+        if lengths is None and self.takes_as_it_is(prediction, dtype, target):
+            found: Array = target
+            return found
         if isinstance(target, np.ma.MaskedArray):
             raise InputError(f"loss {self}: the target is a masked array, whose mask would be lost; fill it first")
         try:
@@ -129,6 +132,11 @@ class Loss:
                 + f"; it has shape {true.shape} and dtype {true.dtype}. A target is never broadcast"
             )
         return true.astype(dtype, copy=False)
+
+    def takes_as_it_is(self, prediction: tuple[int, ...], dtype: np.dtype[Any], target: Any) -> bool:
+        """Whether the function is given this very `target` beside a prediction of this shape and dtype."""
+        alike = type(target) is np.ndarray and target.shape == prediction and target.dtype == dtype
+        return alike and self.columns == 1 and not self.classes
 
     def _valid(self, prediction: tuple[int, ...], lengths: Any) -> Array:
         """Which steps of a prediction of this shape count, without its last axis."""
@@ -171,14 +179,16 @@ def loss(text: str | Callable[..., Any]) -> Loss:
     if not isinstance(text, str):
         raise InputError(f"loss={text!r}: expected the name of a loss, or a function of (prediction, target)")
     if text in _found:
-        name, entry, made_before = _found[text]
-        if plugins.shared.registry("losses").entries(name) == [entry]:
+        house, registry, changes, made_before = _found[text]
+        if house is plugins.shared and changes == registry.changes:
             return made_before
-    _found[text] = name, entry, found = _find(text)
+    registry = plugins.shared.registry("losses")
+    changes, found = registry.changes, _find(text)
+    _found[text] = plugins.shared, registry, changes, found
     return found
 
 
-_found: dict[str, tuple[str, Any, Loss]] = {}
+_found: dict[str, tuple[Any, Registry[Any], int, Loss]] = {}
 
 
 def metric(text: str | Callable[..., Any]) -> Loss:
@@ -192,11 +202,11 @@ def metric(text: str | Callable[..., Any]) -> Loss:
     if isinstance(text, str):
         name, _ = parse_name(text)
         if name not in plugins.shared.registry("losses") or name in plugins.shared.registry("metrics"):
-            return _find(text, "metrics")[2]
+            return _find(text, "metrics")
     return loss(text)
 
 
-def _find(text: str, kind: Literal["losses", "metrics"] = "losses") -> tuple[str, Any, Loss]:
+def _find(text: str, kind: Literal["losses", "metrics"] = "losses") -> Loss:
     name, entry, parameters = plugins.lookup(kind, text)
     made = entry.value
     known = list(inspect.signature(made.function).parameters.values())[2:]
@@ -206,17 +216,13 @@ def _find(text: str, kind: Literal["losses", "metrics"] = "losses") -> tuple[str
         raise InputError(
             f"{singular(kind)} {text!r} has {columns} columns of prediction for each of the target; expected at least 1"
         )
-    return (
-        name,
-        entry,
-        Loss(
-            name=name,
-            function=made.function,
-            parameters=parameters,
-            columns=columns,
-            classes=made.classes,
-            in_target_units=made.in_target_units,
-            higher_is_better=made.higher_is_better,
-            plugin=str(entry.plugin),
-        ),
+    return Loss(
+        name=name,
+        function=made.function,
+        parameters=parameters,
+        columns=columns,
+        classes=made.classes,
+        in_target_units=made.in_target_units,
+        higher_is_better=made.higher_is_better,
+        plugin=str(entry.plugin),
     )

@@ -61,13 +61,18 @@ class LossEntry:
 
 
 class Registry(Generic[T]):
-    """What plugins registered of one kind (sources, losses, optimizers, cells, ...), by name."""
+    """What plugins registered of one kind (sources, losses, optimizers, cells, ...), by name.
+
+    Attributes:
+        changes: how often something was registered or forgotten: as long as it stands, names mean what they meant.
+    """
 
     def __init__(self, kind: str, plugins: Mapping[str, Plugin]) -> None:
         """An empty registry of `kind`, a plural, beside `plugins`, which errors speak of."""
         self.kind = kind
         self._plugins = plugins
         self._entries: dict[str, list[Entry[T]]] = {}
+        self.changes = 0
 
     def add(self, plugin: Plugin, name: str, value: T) -> None:
         """Enter `value` under `name` for `plugin`.
@@ -82,11 +87,13 @@ class Registry(Generic[T]):
             )
         if not callable(getattr(value, "function", value)) and not (self.kind == "cells" and isinstance(value, str)):
             raise PluginError(f"{name!r} is registered among the {self.kind} as {value!r}, which cannot be called")
+        self.changes += 1
         self._entries.setdefault(name, []).append(Entry(plugin, value))
         plugin.registered.setdefault(self.kind, []).append(name)
 
     def discard(self, plugin: Plugin) -> None:
         """Forget what `plugin` registered."""
+        self.changes += 1
         for name in plugin.registered.pop(self.kind, []):
             self._entries[name] = [entry for entry in self._entries[name] if entry.plugin is not plugin]
             if not self._entries[name]:

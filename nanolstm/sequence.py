@@ -299,7 +299,8 @@ class Sequence(Derivable):
         start(self, batch, set())
         if gradients:
             start(self, batch, {"parameters"}, derive=True)
-            halves_of(self, function)
+            if chosen(self.backend) != "numpy":
+                halves_of(self, function)
 
     def to_torch(self, *, batch_first: bool = True, bias: bool | None = None) -> Any:
         """A module of PyTorch that computes what this model does, with a copy of its parameters, in its dtype.
@@ -497,15 +498,18 @@ class Sequence(Derivable):
         record: bool = False,
     ) -> Recording:
         from nanolstm.gradient.batch import check_batch, in_memory
-        from nanolstm.gradient.bound import bound_model
+        from nanolstm.gradient.ready import bound_model
         from nanolstm.gradient.run import start
 
-        batch = check_batch(self, x, lengths, resets, initial, rng, None, None, feeds)
+        batch = check_batch(self, x, lengths, resets, initial, rng, None, None, feeds, look=False)
         own = batch.inputs.batch
-        with bound_model(self, batch, record=record) as bound:
-            if bound is not None:
-                y, values = bound.answer(self, batch)
-                return Recording(y, bound.last() if last else {}, values)
+        bound = bound_model(self, batch, record=record)
+        if bound is not None:
+            y, values = bound.answer(self, batch)
+            answer = Recording(y, bound.last() if last else {}, values)
+            bound.give_back()
+            return answer
+        batch.inputs.look()
         with in_memory(self, batch) as batch:
             run = start(self, batch, set(), record=record)
             found = run.ahead()

@@ -264,6 +264,12 @@ def programs_of(cell: Cell) -> Programs:
     return programs
 
 
+def watch_of(cell: Cell) -> Watch | None:
+    """What the programs of a cell were found by last, if anybody asked for them and it can be watched."""
+    found = _watched.get(cell)
+    return found[0] if found is not None else None
+
+
 def _programs(step: Step, states: tuple[str, ...]) -> Programs:
     return Programs(step.graph, states, step.values)
 
@@ -286,6 +292,12 @@ def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
         with contextlib.suppress(TypeError):  # of a function that cannot be referred to weakly
             _watched_losses.setdefault(loss.function, {})[at] = watch, {}, programs
     return programs
+
+
+def watch_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Watch | None:
+    """What the programs of a loss were found by last, if anybody asked for them and it can be watched."""
+    found = _watched_losses.get(loss.function, {}).get((loss.columns, width, dtype))
+    return found[0] if found is not None and found[1] == loss.parameters else None
 
 
 def _kept(known: OrderedDict[Any, Programs], key: Any, make: Callable[[], Programs]) -> Programs:

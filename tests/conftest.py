@@ -6,3 +6,8 @@ The kernels have tests of their own, in `tests/kernels`; `NANOLSTM_BACKEND=numba
 import os
 
 os.environ.setdefault("NANOLSTM_BACKEND", "numpy")
+
+
+def pytest_collection_modifyitems(items):
+    """The pages of the documentation go first: one takes half a minute, for which the other process would wait."""
+    items.sort(key=lambda item: item.path.name != "test_documentation.py")

@@ -329,15 +329,16 @@ def test_the_arguments_are_checked_before_any_data_is_asked_for(nanolstm, tmp_pa
     refused(nanolstm("-p", "no", "run", "--source", "yfinance"), 1, "asked")
 
 
-def test_a_traceback_is_shown_only_for_debug(tmp_path):
+def test_a_traceback_is_shown_only_for_debug(nanolstm, tmp_path):
     words = ("run", "--source", "smaple")
-    refused(outside(*words, cwd=tmp_path), 2, "no source 'smaple'")
-    for line in (("--debug", *words), (*words, "--debug")):
-        done = outside(*line, cwd=tmp_path)
-        assert done.returncode == 1
-        assert done.stdout == ""
-        assert "Traceback (most recent call last)" in done.stderr
-        assert "UnknownNameError: no source 'smaple'" in done.stderr
+    refused(nanolstm(*words), 2, "no source 'smaple'")
+    done = outside("--debug", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "UnknownNameError: no source 'smaple'" in done.stderr
+    with pytest.raises(nl.errors.UnknownNameError, match="no source 'smaple'"):
+        nanolstm(*words, "--debug")
 
 
 def test_an_error_that_nobody_foresaw_is_one_line_too(nanolstm, tmp_path):

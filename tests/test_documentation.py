@@ -6,7 +6,8 @@ In README.md and docs/*.md every fenced block counts, by its language:
   one with `title="name.py"` is written to that file first, so that a later block or command can import it; one with
   `title="raises NameOfAnError"` ends with just that error of nanolstm's.
 - `bash`: lines that start with `nanolstm` or `python` run in the same folder and must succeed; set-up lines must be
-  ones that the project promises, and are not run.
+  ones that the project promises, and are not run. `nanolstm` is called in this process, since what it imports takes
+  longer to load than most commands take, except what the README shows first and commands that start processes.
 - `text`: directly below a block of the two above it is what that block prints, with `...` for what is left out;
   anywhere else it is a drawing.
 - `py`: the source of a cell of the zoo, shown and not run; it is that of the package as it is now.
@@ -27,7 +28,6 @@ import importlib.util
 import inspect
 import io
 import itertools
-import os
 import pkgutil
 import re
 import shlex
@@ -43,7 +43,7 @@ import attrs
 import pytest
 
 import nanolstm
-from nanolstm import plugins
+from nanolstm import cli, plugins
 from nanolstm.cells.zoo import HOMES
 from nanolstm.describing.portrait import source_of
 
@@ -60,6 +60,10 @@ SET_UP = {
     "mkdocs build --strict",
     "mkdocs serve",
 }
+FIRST = "nanolstm run --source sample"
+"""What the README shows first."""
+WITH_WORKERS = ("compare", "sweep")
+"""Commands that start processes, which keep the working folder that they were started in."""
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>```+|~~~+)(?P<info>.*)$")
 
 
@@ -131,34 +135,60 @@ def run_python(block: Block, names: dict[str, object]) -> str | None:
     return printed.getvalue()
 
 
+def started(words: list[str], folder: Path) -> tuple[int, str, str]:
+    """The status and what is written by a program in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def called(words: list[str], folder: Path) -> tuple[int, str, str]:
+    """The same of `nanolstm` in this process, with plugins and modules of its own."""
+    out, err, house = io.StringIO(), io.StringIO(), plugins.PluginHouse()
+    with pytest.MonkeyPatch.context() as here, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        here.setattr(plugins, "shared", house)
+        here.setattr(sys, "path", [*sys.path])
+        kept = taken_out(folder)
+        status = cli.main(words)
+        taken_out(folder)
+        sys.modules.update(kept)
+    return status, out.getvalue(), err.getvalue()
+
+
+def taken_out(folder: Path) -> dict[str, types.ModuleType]:
+    """The modules of the files in a folder, which are imported no longer."""
+    found = {n: m for n, m in sys.modules.items() if str(getattr(m, "__file__", None)).startswith(str(folder))}
+    for name in found:
+        del sys.modules[name]
+    return found
+
+
 def run_commands(block: Block, folder: Path) -> str:
     printed = ""
-    environment = os.environ | {"NANOLSTM_CACHE": str(folder / "cache"), "COLUMNS": "80", "PYTHONUTF8": "1"}
     for line in block.text.splitlines():
         if line in SET_UP or not line.strip() or line.startswith("#"):
             # `nanolstm run` alone would ask Yahoo. What it then does without a network, tests/test_cli.py says.
             continue
         words = shlex.split(line, comments=True)
-        settings = {}
+        settings = {"COLUMNS": "80", "PYTHONUTF8": "1"}
         while re.match(r"[A-Z_]+=", words[0]):
             name, _, value = words.pop(0).partition("=")
             settings[name] = value
         assert words[0] in ("nanolstm", "python"), f"{block}: {line!r} is no command that the project promises"
         asks = {"run", "evaluate"} & {*words} and not {"--source", "--config"} & {*words}
         assert not asks, f"{block}: {line!r} would ask Yahoo"
-        program = [sys.executable, *(["-m", "nanolstm.cli"] if words[0] == "nanolstm" else [])]
-        done = subprocess.run(
-            [*program, *words[1:]],
-            cwd=folder,
-            env=environment | settings,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{block}: {line!r} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
-        printed += done.stdout
+        with pytest.MonkeyPatch.context() as here:
+            for name, value in settings.items():
+                here.setenv(name, value)
+            if words[0] == "python":
+                status, out, err = started(words[1:], folder)
+            elif line == FIRST or words[1] in WITH_WORKERS:
+                status, out, err = started(["-m", "nanolstm.cli", *words[1:]], folder)
+            else:
+                status, out, err = called(words[1:], folder)
+        assert status == 0, f"{block}: {line!r} ended with {status}\n{out}\n{err}"
+        printed += out
     return printed
 
 
@@ -178,16 +208,13 @@ def sources_of_cells() -> set[str]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working folder whose modules can be imported, plugins of its own, and a module to run examples in."""
-    before = set(sys.modules)
     # A real module: the classes of an example can then be pickled, as those of a script can.
     monkeypatch.setitem(sys.modules, "example", types.ModuleType("example"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(plugins, "shared", plugins.PluginHouse())
     yield tmp_path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
-            del sys.modules[name]
+    taken_out(tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -91,7 +91,8 @@ def _part_run(run: Run) -> tuple[Any, Any]:
 
     whole = run.whole()
     feeds = {name: whole.pop(name) for name in run.model.feeds()}
-    options = dict.fromkeys(("lengths", "resets", "initial", "rng", "truncate", "checkpoint_every")) | whole
+    beside = ("lengths", "resets", "initial", "rng", "truncate", "checkpoint_every")
+    options: dict[str, Any] = dict.fromkeys(beside) | whole
     batch = check_batch(run.model, options.pop("x"), feeds=feeds, **options)
     batch = batch.in_one_slice()
     return start(run.model, batch, set()).levels[0][0], batch

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from types import ModuleType
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import attrs
 import numpy as np
@@ -53,6 +53,8 @@ class Call:
         preparing: computes what depends on parameters alone.
         kernel: the time loop, with what is added up over the rows.
         arrays: what it is given.
+        totals: what is added up over the rows.
+        known: what was computed of parameters alone and is needed with these.
         work: about how many operations a row takes.
     """
 
@@ -69,6 +71,8 @@ class Call:
     preparing: list[Callable[[], None]] = attrs.field(factory=list, init=False)
     kernel: Callable[..., None] = attrs.field(init=False)
     arrays: tuple[Any, ...] = attrs.field(init=False)
+    totals: list[Array] = attrs.field(factory=list, init=False)
+    known: tuple[Any, ...] = attrs.field(default=(), init=False)
     work: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -110,7 +114,8 @@ class Call:
 
     def total(self, width: int) -> Array:
         """Room for sums over the rows, of each slice by itself."""
-        return self.memory.take((self.steps.slices, width), self.dtype)
+        self.totals.append(self.memory.take((self.steps.slices, width), self.dtype))
+        return self.totals[-1]
 
     def summed(self, total: Array) -> Array:
         """Such sums over all slices, of each model if there are several."""
@@ -175,6 +180,7 @@ class Bound:
     Attributes:
         rows: its outputs of all rows and its last states, by name: always the same arrays.
         work: about how many operations a run takes.
+        stay: whether `sums` are always the same arrays; None as long as nobody asked for them.
         here: runs everything from the states as they are, on the thread that calls it.
     """
 
@@ -188,7 +194,9 @@ class Bound:
         found, self._after = bind(call, *(given[name] for name in kernel.source.inputs))
         outputs = kernel.source.outputs
         self.rows: dict[str, Array] = dict(zip(outputs, found, strict=False))
-        self._sums = outputs[len(found) :]
+        self._sums, self._totals = outputs[len(found) :], call.totals
+        self._found: dict[str, Any] | None = None
+        self.stay: bool | None = None
         self._starting, self._preparing = call.starting, call.preparing
         self._kernel, self._before = call.kernel, (steps.bounds, steps.sequences, steps.owners)
         self._behind = (steps.alone, restart, cut, *call.arrays)
@@ -212,11 +220,29 @@ class Bound:
         self._kernel(signals, *self._before, first, last, thread, *self._behind)
 
     def sums(self) -> dict[str, Any]:
-        """What was added up over the rows, by name."""
-        return dict(zip(self._sums, self._after(), strict=True))
+        """What was added up over the rows, by name; where it turns out to `stay`, in the same arrays each time."""
+        if self._found is None or not self.stay:
+            found = self._found = dict(zip(self._sums, self._after(), strict=True))
+            if self.stay is None:  # of one slice there may be nothing left to compute
+                memory = self._totals
+                self.stay = all(any(np.may_share_memory(value, m) for m in memory) for value in found.values())
+        return self._found
 
 
-def divided(bounds: Sequence[Bound], slices: int, then: Callable[[int, int], None] | None = None) -> list[Task]:
+class Runs(Protocol):
+    """What runs slice by slice: a kernel with its arrays, and what brings it these.
+
+    Attributes:
+        work: about how many operations that takes.
+    """
+
+    work: int
+
+    def run(self, signals: Array, first: int, last: int, thread: int) -> None:
+        """Run the slices from `first` to `last`, after giving `signals` that it begins."""
+
+
+def divided(bounds: Sequence[Runs], slices: int, then: Callable[[int, int], None] | None = None) -> list[Task]:
     """What each thread does of kernels that run one on the other: all of them, for its own slices of the batch.
 
     In the end it calls `then` with the numbers of these, from and to.

@@ -22,7 +22,7 @@ from nanolstm.compile.numpy_target import NumPyTarget
 from nanolstm.compile.schedule import VIEWS, Schedule, schedule
 from nanolstm.compile.writer import FUNCTIONS, PRODUCTS, WORDS, MustBeStoredError, Wanted
 from nanolstm.errors import KernelError
-from nanolstm.graph.node import Node, in_order, input_node
+from nanolstm.graph.node import Node, input_node
 
 ABOUT = """\
 Names are the author's, and t1, t2, ... where there is none; `c_2` is another value of the name c, `before_c` is c as
@@ -175,6 +175,9 @@ class _Binding:
         ]
         body += [f"{names[x]} = call.kept({elements(x)}{', bool' if x.boolean else ''})" for x in plan.kept]
         room, before = self._before()
+        known = self._known()
+        if known:
+            before.append(f"call.known = {', '.join(known)}{',' * (len(known) == 1)}")
         if before:
             body += [*room, "", "def before():", *(f"    {line}" for line in before), "", "call.before(before)"]
         made = self.writer.made
@@ -187,13 +190,14 @@ class _Binding:
         if sums:
             # Outside of `after` a sum's own name means the flat array, and in it another the sum in its shape.
             shaped = {node: f"{names[node]}_total" for node in plan.sums}
-            words, needed = names | shaped, set(in_order(sums))
+            words = names | shaped
             each = "call.steps.members, " if self.several else ""
             after = [
                 f"{shaped[node]} = call.summed({names[node]}).reshape(({each}{str(node.shape)[1:]})"
                 for node in plan.sums
             ]
-            after += [f"{names[x]} = {self._value(x, names)}" for x in plan.once if x in needed]
+            if known:
+                after.insert(0, f"{', '.join(known)}{',' * (len(known) == 1)} = call.known")
             after += [f"{names[x]} = {self._value(x, words)}" for x in plan.after]
             derivatives = [name for name, x in plan.answers.items() if not x.lead and name.startswith(("d ", "v d "))]
             after += _comment("derivatives by", [name.removeprefix("d ") for name in derivatives])
@@ -207,6 +211,17 @@ class _Binding:
             *(f"    {line}".rstrip() for line in body),
         ]
 
+    def _known(self) -> list[str]:
+        """What is computed of parameters alone before the loop, and read after it."""
+        once, read = set(self.plan.once), set[Node]()
+        stack = [x for x in self.plan.answers.values() if not x.lead]
+        while stack:
+            node = stack.pop()
+            if node not in read:
+                read.add(node)
+                stack.extend(() if node in once else node.inputs)
+        return [self.writer.names[x] for x in self.plan.once if x in read]
+
     def _before(self) -> tuple[list[str], list[str]]:
         """Room for what is computed of parameters alone, and how it is computed."""
         names = self.writer.names
@@ -218,7 +233,7 @@ class _Binding:
                 room.append(f"{name}_flat = call.repeated({constant(node)})")
             else:
                 room.append(f"{name}_flat = call.of_each({elements(node)}{', bool' if node.boolean else ''})")
-                lines.append(f"{name}_flat[:] = np.reshape({name}, {name}_flat.shape)")
+                lines.append(f"{name}_flat[:] = {name}.reshape({name}_flat.shape)")
         for packed, (node, turned, small) in self.writer.packed.items():
             word = names[node] + (".swapaxes(-1, -2)" if turned else "")
             shape = (*node.shape[:-2], *node.shape[:-3:-1]) if turned else node.shape

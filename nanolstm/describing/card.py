@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -9,8 +10,9 @@ import attrs
 from nanolstm import plugins
 from nanolstm.cells.find import find_cell
 from nanolstm.describing.docstring import Paper, first_line, paper_of
-from nanolstm.describing.family import family_of, frozen, trained
+from nanolstm.describing.family import Family, family_of, frozen, trained
 from nanolstm.errors import NanolstmError, one_line
+from nanolstm.language.cell import Cell
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +66,8 @@ def card_of(name: str, plugin: str) -> Card:
     try:
         kind, fields = find_cell(name)
         paper, about = paper_of(kind), first_line(kind)
-        family = family_of(kind, fields)
+        # To mypy a class has the hash of its objects.
+        family = family_of(kind, fields) if fields else _family_of(kind)  # type: ignore[arg-type]
     except NanolstmError as error:
         return Card(name=name, plugin=plugin, wrong=str(error))
     except Exception as error:  # noqa: BLE001  (whatever a stranger's module or step raises is his, and told)
@@ -79,3 +82,9 @@ def card_of(name: str, plugin: str) -> Card:
         where=", ".join(family.holds_where),
         states=tuple(family.smallest.anatomy.states),
     )
+
+
+@lru_cache(maxsize=256)
+def _family_of(kind: type[Cell]) -> Family:
+    """Kept from one catalogue to the next: the cells of many sizes that a formula is read off take a while to make."""
+    return family_of(kind)

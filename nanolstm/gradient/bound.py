@@ -7,34 +7,30 @@ to take the answers out. A bound model belongs to one call at a time; two thread
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
-from nanolstm.compile.backend import chosen
 from nanolstm.compile.memory import Memory
-from nanolstm.compile.programs import Halves, Programs
+from nanolstm.compile.programs import Halves
 from nanolstm.compile.steps import Steps
 from nanolstm.gradient.batch import Batch
+from nanolstm.gradient.bound_loss import BoundLoss
 from nanolstm.gradient.part import PartRun, cotangent
-from nanolstm.gradient.rows import Rows, rows_of
-from nanolstm.gradient.run import first_of, rows_beside_x, start
+from nanolstm.gradient.rows import Rows
+from nanolstm.gradient.run import first_of, rows_beside_x
 from nanolstm.gradient.structure import first_states
 from nanolstm.kernels.threads import get_num_threads, run_all
 from nanolstm.language.functions import Array
-from nanolstm.traced import programs_of
 
 if TYPE_CHECKING:
-    from nanolstm.compile.kernel import Bound
+    from nanolstm.compile.kernel import Bound, Runs
+    from nanolstm.kernels.bringing import Bring
     from nanolstm.sequence import Sequence as Model
 
-_SHAPES, _EACH = 8, 2
-"""For how many shapes of calls models are kept, and how many of each."""
+_EACH = 2
+"""How many bound models of one kind wait for their next call."""
 
 _MANY = 100_000
 """Up to how many parameters it is looked whether they have changed."""
@@ -73,64 +69,102 @@ class BoundModel:
     """The kernels of a model, one on the other, forward and (where they are derived) back again.
 
     Attributes:
+        home: where it waits between two calls, if no other is there.
         loss: its kernels, in between the two; None where NumPy computes it.
         memory_of_loss: work arrays for that.
     """
 
     def __init__(
-        self, levels: list[list[PartRun]], batch: Batch, *, derive: bool, halves: Halves | None = None
+        self,
+        levels: list[list[PartRun]],
+        batch: Batch,
+        home: list[BoundModel],
+        *,
+        derive: bool,
+        halves: Halves | None = None,
     ) -> None:
         """Of the parts of a run on all time steps, one on each level, each of which has kernels; and of the loss."""
         from nanolstm.compile.kernel import divided
-        from nanolstm.gradient.bound_loss import BoundLoss
+        from nanolstm.kernels.bringing import Bring
 
+        self.home = home
         self._layout = batch.layout
         steps, memory = _own(batch.layout.steps()), Memory()
         self._steps = steps
         below = np.empty((steps.rows, batch.inputs.x.shape[-1]), batch.inputs.x.dtype)
-        self._x = below
+        threads = min(get_num_threads(), steps.slices)
+        self._x = Bring(below, steps.bounds, threads)
+        self._target: Bring | None = None
         self.memory_of_loss = Memory()
+        self._feeds: list[tuple[str, Bring]] = []
         self._ahead: list[tuple[PartRun, dict[str, Array], Bound]] = []
         self._back: list[tuple[PartRun, Bound]] = []
         for (run,) in levels:
-            own = {name: np.array(value) for name, value in (*run.rows.items(), *run.first.items())}
+            own = {name: np.array(value, order="C") for name, value in (*run.rows.items(), *run.first.items())}
             given = {**run.fixed, **own, "x": below}
             bound = run.bind(given, steps, memory)
             self._ahead.append((run, given, bound))
+            feeds = run.part.cell.anatomy.feeds
+            self._feeds += [(name, Bring(given[name], steps.bounds, threads)) for name in feeds]
             below = bound.rows["output"]
         self._y = below
         self._hand_out = _HandOut(steps, batch.layout)
         self.loss = BoundLoss(halves, below, steps, memory) if halves is not None else None
-        kernels = [bound for _, _, bound in self._ahead] + ([self.loss.add] if self.loss else [])
+        self._bring = [self._x, *(feed for _, feed in self._feeds)]  # x is always there, and gives the signal
+        kernels: list[Runs] = [*self._bring, *(bound for _, _, bound in self._ahead)]
+        if self.loss is not None:
+            self._target = Bring(self.loss.target, steps.bounds, threads)
+            self._bring.append(self._target)
+            kernels += [self._target, self.loss.add]
         self._tasks = divided(kernels, steps.slices, self._hand_out)
-        self._numbers = [array for (run,) in levels for array in run.numbers()]
+        self._numbers = [array for (run,) in levels for array in run.numbers() if array.size]
+        self._many = sum(array.size for array in self._numbers) > _MANY
         self._seen: list[bytes] = []
-        self._brought = False
+        self._brought = self._fed = False
         if derive:
             self._dy = above = self.loss.cotangent if self.loss else np.empty_like(below)
             turned = Steps(steps.bounds, steps.sequences, backward=True)
             for run, given, bound in reversed(self._ahead):
+                if run.programs.pair is None:
+                    break
                 zeros = {cotangent(name): np.zeros_like(value) for name, value in run.first.items()}
                 back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, turned, memory)
                 self._back.append((run, back))
                 above = back.rows.get("d x", above)
-            kernels = ([self.loss.spread] if self.loss else []) + [bound for _, bound in self._back]
-            self._tasks_back = divided(kernels, steps.slices)
+            spread = [self.loss.spread] if self.loss else []
+            self._tasks_back = divided([*spread, *(bound for _, bound in self._back)], steps.slices)
+            self._places = [
+                (run.part.prefix + key, place, f"d {key}")
+                for place, (run, _) in reversed([*enumerate(self._back)])
+                for key in run.part.cell.parameters
+            ]
+
+    def give_back(self) -> None:
+        """This call has ended: the next may use it."""
+        if len(self.home) < _EACH:
+            self.home.append(self)
 
     def run(self, model: Model, batch: Batch, target: Array | None = None) -> None:
-        """Run `model`, whose kernels these are, over what `batch` brings, and its loss, if it is bound to one."""
+        """Run `model`, whose kernels these are, over what `batch` brings, and its loss, if it is bound to one.
+
+        Raises:
+            InputError: a value of x is not finite.
+        """
         self._take(model, batch)
-        if self.loss is not None:
+        self._x.of(np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x, self._index)
+        if self._target is not None:
             assert target is not None
-            self.put(target, self.loss.target)
-        x = np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x
-        self.put(x, self._x)
+            self._target.of(target, self._index)
         changed = self._has_changed()
         for _, _, bound in self._ahead:
             bound.restart()
             if changed:
                 bound.prepare()
         run_all(self._tasks)
+        for bring in self._bring:
+            bring.end()
+        if not self._x.is_finite:
+            batch.inputs.look()
 
     def answer(self, model: Model, batch: Batch) -> tuple[Array, dict[str, Array]]:
         """Run: y, and what is recorded, by name, as the caller sees them: arrays of the caller's own."""
@@ -154,7 +188,7 @@ class BoundModel:
 
     def _has_changed(self) -> bool:
         """Whether parameters may have changed since the last run; of many, to look is no quicker than to prepare."""
-        if sum(array.size for array in self._numbers) > _MANY:
+        if self._many:
             return True
         before, self._seen = self._seen, [array.tobytes() for array in self._numbers]
         return self._seen != before
@@ -168,7 +202,11 @@ class BoundModel:
             self._steps.bounds[:, : bounds.shape[1]] = bounds
             self._steps.bounds[:, bounds.shape[1] :] = bounds[:, -1:]
             self._steps.sequences[...] = batch.layout.sequences
-        brings = not brings_x_alone(batch)
+        for name, feed in self._feeds if batch.fed or self._fed else ():
+            value = batch.inputs.feeds[name]
+            feed.of(np.swapaxes(value, 0, 1) if batch.inputs.batch else value, self._index)
+        self._fed = batch.fed
+        brings = not brings_inputs_alone(batch)
         if brings or self._brought:
             first = first_states(model, batch.inputs.batch, batch.initial)
             here = {"": {"initial": first, **batch.inputs.feeds}}
@@ -177,6 +215,11 @@ class BoundModel:
                 for name, value in (*rows.items(), *first_of(run.part, batch, here).items()):
                     given[name][: len(value)] = value
         self._brought = brings
+
+    @property
+    def _index(self) -> Array | None:
+        """Where each row stands in the flattened array (B, T); None where that is the order of rows."""
+        return self._layout.index if self._layout.batch > 1 else None
 
     def put(self, array: Array, rows: Array) -> Array:
         """Put `array` (B, T, ...), or (T, ...) of one sequence, into `rows`: those that are in use."""
@@ -209,12 +252,9 @@ class BoundModel:
             bound.restart()
             bound.prepare()
         run_all(self._tasks_back)
-        found = {}
-        for run, bound in self._back:
-            sums, part = bound.sums(), run.part
-            # Copies: the sums stay here, and two parameters may have one and the same.
-            found[part] = {part.prefix + key: np.array(sums[f"d {key}"]) for key in part.cell.parameters}
-        return {key: value for run, _, _ in self._ahead for key, value in found[run.part].items()}
+        sums = [bound.sums() for _, bound in self._back]
+        # Copies: the sums stay here, and two parameters may have one and the same.
+        return {name: np.array(sums[place][key]) for name, place, key in self._places}
 
     def last(self) -> dict[str, Array]:
         """The last states (B, ...) by name, as the caller sees them: arrays of the caller's own."""
@@ -226,78 +266,13 @@ class BoundModel:
         return {name: np.array(value if self._batch.inputs.batch else value[0]) for name, value in found.items()}
 
 
-@attrs.define(eq=False)
-class _Kept:
-    """Bound models of one shape of call, and what has to be as it was for them to be of use."""
-
-    programs: list[tuple[Programs, Array]]
-    free: list[BoundModel] = attrs.field(factory=list)
-
-    def fits(self, model: Model) -> bool:
-        """Whether the cells are traced as before, and their parameters stand where they stood."""
-        return all(
-            part.cell.parameters.flat is flat and programs_of(part.cell) is programs
-            for part, (programs, flat) in zip(model.parts(), self.programs, strict=True)
-        )
-
-
-_lock = threading.Lock()
-_kept: WeakKeyDictionary[Model, dict[Any, _Kept]] = WeakKeyDictionary()
-
-
-@contextmanager
-def bound_model(
-    model: Model, batch: Batch, *, derive: bool = False, record: bool = False, halves: Halves | None = None
-) -> Iterator[BoundModel | None]:
-    """A bound model for this call alone, or None where it has no kernels, or starts or directions of its own.
-
-    With the kernels of a loss, `halves`, it is bound to these too.
-    """
-    if not can_be_bound(model, batch):
-        yield None
-        return
-    known = _kept.setdefault(model, {})
-    layout, resets = batch.layout, batch.inputs.resets
-    restarts = resets is not None and bool(resets.any())
-    kind = (batch.truncate, restarts, derive, record, halves)
-    key = (layout.time, batch.inputs.batch, layout.slices, *kind, get_num_threads())
-    kept = known.get(key)
-    if kept is None or not kept.fits(model):
-        parts = [(programs_of(part.cell), part.cell.parameters.flat) for part in model.parts()]
-        kept = _Kept(parts)
-        with _lock:
-            known[key] = kept
-            while len(known) > _SHAPES:
-                del known[next(iter(known))]
-    try:
-        bound = kept.free.pop()
-    except IndexError:
-        # On all time steps, so that there is room for all; masks are drawn for a run.
-        whole = attrs.evolve(batch, layout=rows_of(layout.time, layout.batch, None, layout.slices, None), rng=None)
-        levels = start(model, whole, {"parameters"} if derive else set(), derive=derive, record=record).levels
-        if not all(run.programs.are_kernels for level in levels for run in level):
-            yield None
-            return
-        bound = BoundModel(levels, whole, derive=derive, halves=halves)
-    yield bound
-    if len(kept.free) < _EACH:
-        kept.free.append(bound)
-
-
-def can_be_bound(model: Model, batch: Batch) -> bool:
-    """Whether kernels of a model, if it has any, may be bound to arrays that stay."""
-    whole = batch.layout.piece is None and not model.bidirectional and not model.has_learned_starts
-    return whole and chosen(model.backend) != "numpy"
-
-
-def brings_x_alone(batch: Batch) -> bool:
-    """Whether a call brings nothing beside x that kernels look at in each row."""
+def brings_inputs_alone(batch: Batch) -> bool:
+    """Whether a call brings nothing beside x and feeds that kernels look at in each row."""
     inputs = batch.inputs
     return (
         (batch.layout.lengths is None or batch.truncate is None)
         and inputs.resets is None
         and not batch.initial
-        and not inputs.feeds
         and batch.rng is None
     )
 

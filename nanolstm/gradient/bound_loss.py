@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nanolstm.compile.backend import chosen
 from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Halves, Variant
 from nanolstm.compile.steps import Steps
@@ -36,14 +36,17 @@ class BoundLoss:
 
         dtype, each = prediction.dtype, () if steps.members is None else (steps.members,)
         self.target = np.zeros((len(prediction), halves.columns), dtype)
-        self._count = np.ones(each, dtype)
-        self._sums = {name: np.ones((*each, *node.shape), dtype) for name, node in halves.sums.items()}
+        self._count, self._rows = np.ones(each, dtype), 1
         given = {"prediction": prediction, "target": self.target}
         more = {"count": self._count, "d loss": np.ones(each, dtype)}
         assert isinstance(halves.add, Kernel)
         assert isinstance(halves.spread, Kernel)
         self.add = Bound(halves.add, steps, dtype, given, memory)
-        self.spread = Bound(halves.spread, steps, dtype, {**given, **more, **self._sums}, memory)
+        with np.errstate(all="ignore"):  # nothing has been added up yet
+            sums = self.add.sums()
+            # Read where they stand, or copied there.
+            self._sums = {} if self.add.stay else {name: np.array(value) for name, value in sums.items()}
+            self.spread = Bound(halves.spread, steps, dtype, {**given, **more, **sums, **self._sums}, memory)
 
     @property
     def cotangent(self) -> Array:
@@ -52,9 +55,11 @@ class BoundLoss:
 
     def value(self, rows: int) -> Array:
         """The loss (of each model), from what was added up over so many rows; then `spread` may run."""
-        self._count[...] = rows
-        for name, found in self.add.sums().items():
-            self._sums[name][...] = found
+        if rows != self._rows:
+            self._count[...] = self._rows = rows
+        if self._sums:
+            for name, found in self.add.sums().items():
+                self._sums[name][...] = found
         with np.errstate(all="ignore"):  # what is not finite is looked for in the results
             self.spread.prepare()
             value: Array = self.spread.sums()["loss"]
@@ -62,11 +67,13 @@ class BoundLoss:
 
 
 def halves_of(model: Model, function: Loss) -> Halves | None:
-    """The loss of the output of `model` in kernels, if there are any."""
-    if chosen(model.backend) == "numpy":
-        return None
+    """The loss of the output of `model`, which runs in kernels, in kernels too, if there are any."""
     try:
-        programs = programs_of_loss(function, model.outputs, model.dtype)
-        return programs.halves(Variant(wrt=BY_PREDICTION, kernel=model.dtype.name))
+        return programs_of_loss(function, model.outputs, model.dtype).halves(_in_kernels(model.dtype))
     except KernelError:  # NumPy does it, which costs less than it does for a cell
         return None
+
+
+@cache
+def _in_kernels(dtype: np.dtype[Any]) -> Variant:
+    return Variant(wrt=BY_PREDICTION, kernel=dtype.name)

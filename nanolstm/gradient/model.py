@@ -10,9 +10,11 @@ import numpy as np
 from nanolstm.compile.programs import Variant
 from nanolstm.compile.steps import one_step
 from nanolstm.errors import InputError
+from nanolstm.gradient.again import again, remember
 from nanolstm.gradient.batch import Batch, check_batch, in_memory
-from nanolstm.gradient.bound import BoundModel, bound_model
-from nanolstm.gradient.bound_loss import BY_PREDICTION, halves_of
+from nanolstm.gradient.bound import BoundModel
+from nanolstm.gradient.bound_loss import BY_PREDICTION
+from nanolstm.gradient.ready import bound_model
 from nanolstm.gradient.rows import Rows
 from nanolstm.gradient.run import gathered, start
 from nanolstm.gradient.structure import Structure, completed, names_of
@@ -91,8 +93,16 @@ class Derivable:
             InputError: as for calling; a target that does not fit, a `wrt` that is none.
             TraceError: the step or the loss does something of which no derivative can be taken; the text says where.
         """
-        batch = check_batch(cast("Sequence", self), x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
-        value, gradient, _ = self._derive(batch, find_loss(loss), target, wrt, steps, keep=False)
+        model = cast("Sequence", self)
+        alone = lengths is None and resets is None and initial is None and rng is None
+        usual = alone and truncate is None and checkpoint_every is None and wrt == "parameters" and steps == "all"
+        if usual and (answer := again(model, x, target, loss, feeds)) is not None:
+            return answer
+        batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds, look=False)
+        function = find_loss(loss)
+        value, gradient, _ = self._derive(batch, function, target, wrt, steps, keep=False)
+        if usual:
+            remember(model, batch, function, target, loss, feeds)
         return value, gradient
 
     def value_grad_and_run(
@@ -143,22 +153,25 @@ class Derivable:
             InputError: as for `value_and_grad`.
             TraceError: as for `value_and_grad`.
         """
-        batch = check_batch(cast("Sequence", self), x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds)
+        model = cast("Sequence", self)
+        batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds, look=False)
         value, gradient, run = self._derive(batch, find_loss(loss), target, "parameters", steps, keep=True)
         return value, gradient, cast("Recording", run)
 
     def _derive(
         self, batch: Batch, function: Loss, target: Any, wrt: str | Iterable[str], steps: Scored, *, keep: bool
     ) -> tuple[float, Any, Recording | None]:
-        """The loss, its gradient, and with `keep` the run."""
+        """The loss, its gradient, and with `keep` the run, of a batch whose x nobody has looked at."""
         model = cast("Sequence", self)
         if steps not in ("all", "last"):
             raise InputError(f"steps={steps!r}: expected 'all', or 'last' for one target for each sequence")
         if wrt == "parameters":
-            halves = halves_of(model, function) if steps == "all" else None
-            with bound_model(model, batch, derive=True, halves=halves) as bound:
-                if bound is not None:
-                    return _of_bound(model, bound, function, batch, target, steps, keep=keep)
+            bound = bound_model(model, batch, derive=True, function=function if steps == "all" else None)
+            if bound is not None:
+                answer = _of_bound(model, bound, function, batch, target, steps, keep=keep)
+                bound.give_back()
+                return answer
+        batch.inputs.look()
         with in_memory(model, batch) as batch:
             run = start(model, batch, set(names_of(model, wrt)), derive=True)
             ahead = run.ahead()

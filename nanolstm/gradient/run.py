@@ -10,6 +10,7 @@ import numpy as np
 
 from nanolstm.compile.backend import chosen, tell_once
 from nanolstm.compile.kernel_steps import CUT, RESTART
+from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Variant
 from nanolstm.eager import draw_noises
 from nanolstm.errors import KernelError
@@ -79,34 +80,37 @@ def start(
     *,
     derive: bool = False,
     record: bool = False,
+    frugal: bool = False,
 ) -> ModelRun:
     """Everything that a run needs, part by part: at `point`, and along `direction` from there.
 
-    With `derive` it can go back again.
+    With `derive` it can go back again; with `frugal` only down to the lowest part that has parameters.
     """
     here = {"": point(model, batch)} | ({"v ": direction} if direction is not None else {})
-    found = []
+    found, whole, on = [], batch.layout.piece is None, not frugal
     for part in model.parts():
-        asked = variant(model, part, batch, wrt, along=direction is not None, record=record)
-        found.append((part, _programs(model, part, asked, derive=derive, whole=batch.layout.piece is None)))
+        below, on = on, on or bool(part.cell.parameters)
+        asked = variant(model, part, batch, wrt, along=direction is not None, record=record, below=below)
+        found.append((part, _programs(model, part, asked, derive=derive and on, whole=whole)))
     if not all(programs.are_kernels for _, programs in found):
         batch = batch.in_one_slice()
     levels: list[list[PartRun]] = [[]]
+    memory = batch.memory or Memory()
     for part, programs in found:
         fixed, first = parameters_of(model, part, here), first_of(part, batch, here)
-        levels[-1].append(
-            PartRun(part, programs, batch.layout, fixed, rows_beside_x(part, batch, here), first, batch.memory)
-        )
+        levels[-1].append(PartRun(part, programs, batch.layout, fixed, rows_beside_x(part, batch, here), first, memory))
         if not part.joined:
             levels.append([])
     return ModelRun(batch, here, levels[:-1])
 
 
-def variant(model: Sequence, part: Part, batch: Batch, wrt: set[str], *, along: bool, record: bool) -> Variant:
-    """What the programs of `part` are asked for if they run in NumPy."""
+def variant(
+    model: Sequence, part: Part, batch: Batch, wrt: set[str], *, along: bool, record: bool, below: bool = True
+) -> Variant:
+    """What the programs of `part` are asked for if they run in NumPy; `below`: a gradient goes on to others."""
     cell, lowest = part.cell, part in model.lowest
     wanted = {key for key in cell.parameters if "parameters" in wrt} | {key for key in cell.frozen if "frozen" in wrt}
-    wanted |= (wrt & {"x"} if lowest else {"x"}) | (wrt & set(cell.anatomy.feeds))
+    wanted |= (wrt & {"x"} if lowest else {"x"} if below else set()) | (wrt & set(cell.anatomy.feeds))
     restarts, cuts = _restarts(part, batch) is not None, _cuts(part, batch) is not None
     if restarts:
         starts = model.learned_starts(part)

@@ -18,10 +18,11 @@ from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Halves, Programs, Variant
 from nanolstm.compile.steps import Steps, one_step
 from nanolstm.gradient.batch import Batch
-from nanolstm.gradient.bound import brings_x_alone, can_be_bound
+from nanolstm.gradient.bound import brings_inputs_alone
 from nanolstm.gradient.bound_loss import BY_PREDICTION, BoundLoss, halves_of
 from nanolstm.gradient.model import Scored, last_rows
 from nanolstm.gradient.part import PartRun, cotangent
+from nanolstm.gradient.ready import can_be_bound
 from nanolstm.gradient.rows import Rows, rows_of
 from nanolstm.gradient.run import first_of, rows_beside_x, start
 from nanolstm.gradient.structure import first_states
@@ -131,7 +132,7 @@ class BoundMembers:
         if batch.layout is not self._layout:
             self._layout = batch.layout
             _lay(batch.layout.steps(), self._steps, self._x.shape[1])
-        brings = initial is not None or not brings_x_alone(batch)
+        brings = initial is not None or batch.fed or not brings_inputs_alone(batch)
         if brings or self._brought:
             self._take(models[0], batch, initial)
         self._brought, self._own = brings, x.ndim == 4

@@ -29,6 +29,7 @@ class Watch:
     def __init__(self) -> None:
         """Of nothing yet."""
         self._parts: list[tuple[Callable[[], list[Any]], list[Any]]] = []
+        self._names: list[tuple[Mapping[str, Any], str, Any]] = []
         self._arrays: list[tuple[np.ndarray[Any, Any], bytes]] = []
         self._blind = False
         self._made_for_it: set[int] = set()
@@ -45,6 +46,8 @@ class Watch:
             return
         if id(value) in self._made_for_it or isinstance(value, _CONSTANT):
             return
+        if isinstance(value, types.FunctionType):
+            self._look_at_names(value)
         parts = _parts_of(value)
         if parts is None:
             self._blind = True
@@ -55,20 +58,39 @@ class Watch:
         """Whether everything is still the same."""
         if self._blind:
             return False
+        for names, name, value in self._names:
+            if names.get(name) is not value:
+                return False
         for parts, before in self._parts:
             now = parts()
             if len(now) != len(before) or not all(map(operator.is_, now, before)):
                 return False
         return all(array.tobytes() == before for array, before in self._arrays)
 
+    def _look_at_names(self, function: types.FunctionType) -> None:
+        """Watch the globals that `function` reads, and what it reads of those that are modules."""
+        for path in reads(function.__code__):
+            names: Mapping[str, Any] = function.__globals__
+            for name in path:
+                value = names.get(name)
+                self._names.append((names, name, value))
+                if not isinstance(value, types.ModuleType):
+                    break
+                names = vars(value)
+
 
 def _parts_of(value: Any) -> Callable[[], list[Any]] | None:
     """A function that lists what `value` consists of; None if that is unknown."""
     if isinstance(value, types.FunctionType):
-        return functools.partial(_of_function, value, reads(value.__code__))
+        return lambda: [
+            value.__code__,
+            value.__defaults__,
+            value.__kwdefaults__,
+            *map(_content, value.__closure__ or ()),
+        ]
     if isinstance(value, type):
         members = [vars(base) for base in value.__mro__ if library_of(base) not in LIBRARIES]
-        return lambda: [member for own in members for member in own.values()]
+        return (lambda: [member for own in members for member in own.values()]) if members else list
     if isinstance(value, Mapping):
         return lambda: [part for item in value.items() for part in item]
     if isinstance(value, list | set):
@@ -79,20 +101,8 @@ def _parts_of(value: Any) -> Callable[[], list[Any]] | None:
     return lambda: [*(own or {}).values(), *(getattr(value, slot, None) for slot in slots)]
 
 
-def _of_function(function: types.FunctionType, names: tuple[tuple[str, ...], ...]) -> list[Any]:
-    parts: list[Any] = [function.__code__, function.__defaults__, function.__kwdefaults__]
-    for cell in function.__closure__ or ():
-        try:
-            parts.append(cell.cell_contents)
-        except ValueError:  # not filled yet
-            parts.append(None)
-    known = function.__globals__
-    for name, *path in names:
-        value = known.get(name)
-        parts.append(value)
-        for attribute in path:
-            if not isinstance(value, types.ModuleType):
-                break
-            value = getattr(value, attribute, None)
-            parts.append(value)
-    return parts
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None

@@ -18,6 +18,7 @@ import numpy as np
 from nanolstm.errors import InputError
 
 _chosen: int | None = None
+_default: int | None = None
 
 Task: TypeAlias = "Callable[[Array], None]"
 """A kernel with all its arguments but the first, the signals that it gives when it begins."""
@@ -37,21 +38,29 @@ _busy = threading.Lock()
 def set_num_threads(number: int | None) -> None:
     """How many threads a model runs on: `number`, or by default one for each core that this process may use.
 
-    The environment variable `NANOLSTM_NUM_THREADS` does the same. Results do not depend on it, to the last bit.
+    The environment variable `NANOLSTM_NUM_THREADS` does the same; it is read when it is first needed, and again after
+    `set_num_threads(None)`. Results do not depend on the number, to the last bit.
 
     Raises:
         InputError: no number from 1 on.
     """
-    global _chosen
+    global _chosen, _default
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
         raise InputError(f"set_num_threads({number!r}): expected a number of threads from 1 on, or None")
-    _chosen = number
+    _chosen, _default = number, None
 
 
 def get_num_threads() -> int:
     """How many threads a model runs on; see `set_num_threads`."""
+    global _default
     if _chosen is not None:
         return _chosen
+    if _default is None:
+        _default = _threads_by_default()
+    return _default
+
+
+def _threads_by_default() -> int:
     given = os.environ.get("NANOLSTM_NUM_THREADS", "").strip()
     if given:
         if not given.isdecimal() or int(given) < 1:

@@ -20,8 +20,12 @@ TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 
 @pytest.fixture(scope="session", autouse=True)
 def kernels_of_this_session(tmp_path_factory):
-    """The cache folder of all tests that do not say otherwise."""
-    folder = tmp_path_factory.mktemp("cache")
+    """The cache folder of all tests that do not say otherwise, one for the processes of a session.
+
+    What one of them has compiled the others load: compiling takes seconds, and they share the tests of each cell.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NANOLSTM_CACHE", str(folder))
         yield folder / "kernels"

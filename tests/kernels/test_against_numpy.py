@@ -11,17 +11,18 @@ from nanolstm.cells.zoo import HOMES
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 
 
-KINDS = [
-    *("LSTM", "GRU", "ToyLSTM", "LayerNorm", "MatrixMemory", "Diagonal", "Layer", "HandedOn", "Swapped", "Delayed"),
-    *("Twice", "Joined", "AddedUp", "Timed"),
-]
-ZOO = list(HOMES)
-B, T = 4, 7
-
-
 def slow(kind):
     """A parameter of a test that is left out unless asked for."""
     return pytest.param(kind, marks=pytest.mark.slow)
+
+
+KINDS = [
+    *("LSTM", "GRU", "ToyLSTM", "LayerNorm", "MatrixMemory", "Diagonal", "Layer", "HandedOn", "Delayed"),
+    *("Twice", "Joined", "AddedUp", "Timed"),
+    slow("Swapped"),  # Delayed and Twice have states that are written from others' old ones as well
+]
+ZOO = list(HOMES)
+B, T = 4, 7
 
 
 LENGTHS = [4, 7, 1, 5]
@@ -185,14 +186,15 @@ def test_a_stack_in_both_directions_with_a_readout_is_that_of_numpy(cell, twins,
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
-    hidden=st.sampled_from([1, 3, 17, 33]),
     batch=st.sampled_from([1, 2, 7]),
     time=st.sampled_from([1, 2, 5]),
     seed=st.integers(0, 1000),
     options=st.data(),
 )
 @pytest.mark.parametrize("kind", ["LSTM", slow("LayerNorm"), slow("GRU"), slow("MatrixMemory")])
-def test_odd_shapes_are_those_of_numpy(kind, cell, twins, data, agrees, hidden, batch, time, seed, options):
+def test_odd_shapes_are_those_of_numpy(kind, cell, twins, data, agrees, batch, time, seed, options):
+    # Each size is a kernel of its own: the widest is left to the cells that are asked for.
+    hidden = options.draw(st.sampled_from([1, 3, 17] if kind == "LSTM" else [1, 3, 17, 33]))
     models = twins(lambda: cell(kind, hidden=hidden, rng=seed))
     d = data(models[0], batch, time, seed=seed)
     more = {

@@ -75,6 +75,7 @@ def test_a_process_runs_on_as_many_threads_as_it_is_told(monkeypatch):
     default = nl.get_num_threads()
     assert default >= 1
     monkeypatch.setenv("NANOLSTM_NUM_THREADS", "3")
+    nl.set_num_threads(None)
     assert nl.get_num_threads() == 3
     nl.set_num_threads(5)
     assert nl.get_num_threads() == 5
@@ -91,6 +92,7 @@ def test_a_number_of_threads_is_a_number_from_1_on(wrong):
 @pytest.mark.parametrize("wrong", ["0", "-1", "many", "1.5"])
 def test_a_wrong_number_of_threads_in_the_environment_is_told(wrong, monkeypatch):
     monkeypatch.setenv("NANOLSTM_NUM_THREADS", wrong)
+    nl.set_num_threads(None)
     with pytest.raises(nl.errors.InputError, match=r"NANOLSTM_NUM_THREADS=.*expected a number of threads from 1 on"):
         nl.get_num_threads()
 

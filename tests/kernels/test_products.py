@@ -207,24 +207,19 @@ def test_arrays_of_two_dtypes_of_integers_or_with_strides_are_refused() -> None:
         product(whole, 0, 3, 3, whole, 0, 3, 3, whole, 0, 3, False)
 
 
-@pytest.mark.skipif("NANOLSTM_VECTOR_BITS" in os.environ, reason="is one of the processes that are started here")
-def test_vectors_of_other_widths() -> None:
+@pytest.mark.skipif("NANOLSTM_VECTOR_BITS" in os.environ, reason="is the process that is started here")
+@pytest.mark.parametrize("bits", [bits for bits in (128, 256, 512) if bits != lanes.BITS])
+def test_vectors_of_another_width(bits: int) -> None:
     chosen = "same_bits or packed_the_same or passes_through or 129 or 522 or 1100"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, str(Path(__file__))]
-    running = [
-        subprocess.Popen(
-            command,
-            env=os.environ | {"NANOLSTM_VECTOR_BITS": bits},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for bits in ("128", "256", "512")
-        if int(bits) != lanes.BITS
-    ]
-    for process in running:
-        written, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, written[-3000:]
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", "-k", chosen, str(Path(__file__))],
+        env=os.environ | {"NANOLSTM_VECTOR_BITS": str(bits)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:]
 
 
 def test_a_width_that_there_is_not() -> None:

@@ -13,6 +13,8 @@ import pytest
 collect_ignore = ["nanolstm-warehouse"]  # its own tests run where it is installed
 
 PROJECT = Path(__file__).parent / "nanolstm-warehouse"
+KEPT = ("NANOLSTM_BACKEND", "NANOLSTM_CACHE")
+"""What holds for all tests: few of them are about kernels, and none writes to the cache of the user."""
 
 
 @attrs.define
@@ -22,7 +24,8 @@ class Environment:
     python: Path
 
     def run(self, *words, cwd, **variables):
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("NANOLSTM_", "PYTHON", "WAREHOUSE_"))}
+        left_out = ("NANOLSTM_", "PYTHON", "WAREHOUSE_")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(left_out) or k in KEPT}
         return subprocess.run(
             [self.python, *map(str, words)],
             cwd=cwd,

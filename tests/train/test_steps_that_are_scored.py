@@ -71,8 +71,11 @@ def test_the_run_of_a_gradient_is_that_of_a_call(model, lengths):
         np.testing.assert_array_equal(grads[name], expected_grads[name])
 
 
+# The kernels of directions take a quarter of a minute to compile; tests/kernels has those of all steps.
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("lengths", [None, [6, 2, 5, 1]])
-def test_derivatives_along_a_direction_are_of_the_last_steps_too(model, lengths):
+def test_derivatives_along_a_direction_are_of_the_last_steps_too(backend, lengths):
+    model = model_of(backend)
     options = {"loss": "mse", "steps": "last", "lengths": lengths}
     draws = np.random.default_rng(1)
     direction = {name: draws.standard_normal(view.shape) for name, view in model.parameters.items()}

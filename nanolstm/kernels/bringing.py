@@ -1,0 +1,89 @@
+"""What a call gives for each row, brought to where the kernels read it, and looked at on the way.
+
+Every thread brings the rows of its own slices, right before its kernels read them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from nanolstm.kernels.compiled import compiled
+from nanolstm.kernels.signals import announce
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_IN_ORDER = np.zeros(0, np.int64)
+
+
+def _bring(
+    signals: Any, bounds: Any, first: int, last: int, source: Any, index: Any, rows: Any, wrong: Any, thread: int
+) -> None:
+    announce(signals)
+    begin, end, width = bounds[first, 0], bounds[last - 1, -1], rows.shape[1]
+    bad = 0
+    if len(index):
+        for r in range(begin, end):
+            place = index[r]
+            for j in range(width):
+                value = source[place, j]
+                rows[r, j] = value
+                bad |= value - value != 0  # of NaN and infinity
+    else:
+        given, brought = source.reshape(-1), rows.reshape(-1)
+        for i in range(begin * width, end * width):
+            value = given[i]
+            brought[i] = value
+            bad |= value - value != 0
+    wrong[thread] = bad
+
+
+@cache
+def _entry(dtype: str) -> tuple[Any, Any]:
+    """What Numba calls in the end, without finding out the types of the arguments each time; and who keeps it."""
+    rows = f"{dtype}[:, ::1]"
+    made = compiled(
+        f"void(int64[:, ::1], int64[:, ::1], int64, int64, {rows}, int64[::1], {rows}, boolean[::1], int64)", apart=True
+    )(_bring)
+    (result,) = made.overloads.values()
+    return result.entry_point, made
+
+
+class Bring:
+    """Brings an array to its rows; it is run as a kernel is, before those that read them.
+
+    Attributes:
+        rows: where they are brought.
+        work: about how many operations that takes.
+    """
+
+    def __init__(self, rows: Array, bounds: Array, threads: int) -> None:
+        """To `rows`, those of each slice being from the first of its `bounds` up to the last."""
+        self.rows, self.work = rows, rows.size
+        self._bounds, self._wrong = bounds, np.zeros(threads, bool)
+        self._source: Array | None = None
+        self._index = _IN_ORDER
+        self._call = _entry(rows.dtype.name)[0]
+
+    def of(self, array: Array, index: Array | None) -> None:
+        """Bring that (B, T, ...), or (T, ...), once: for each row the step which `index` says; without it in order."""
+        if not (array.flags.c_contiguous and array.flags.aligned):
+            array = np.array(array, order="C")
+        self._source = array.reshape(-1, self.rows.shape[1])
+        self._index = _IN_ORDER if index is None else index
+
+    def run(self, signals: Array, first: int, last: int, thread: int) -> None:
+        """Bring the rows of the slices from `first` to `last`, after giving `signals` that it begins."""
+        if self._source is not None:
+            self._call(signals, self._bounds, first, last, self._source, self._index, self.rows, self._wrong, thread)
+
+    def end(self) -> None:
+        """It has run everywhere: bring nothing until there is something new, and hold on to nothing."""
+        self._source = None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether everything that was brought last is."""
+        return True not in self._wrong.tolist()
