@@ -151,9 +151,15 @@ class Call:
         """What is the same for all models."""
         return np.tile(vector, (self.steps.models, 1))
 
-    def pack(self, matrix: Array, room: Array) -> None:
-        """Put a matrix, or several, one for each head or model, as products expect it into `room`."""
-        if matrix.ndim == 2:
+    def pack(self, matrix: Array, room: Array, *, small: bool = False) -> None:
+        """Put a matrix, or several, one for each head or model, as products expect it into `room`.
+
+        Plain loops over a `small` one, which stand for the product of one row, read it column by column.
+        """
+        if small and self.steps.alone:
+            columns = matrix.swapaxes(-1, -2).reshape(len(room), -1)
+            room[:, : columns.shape[1]] = columns
+        elif matrix.ndim == 2:
             pack(matrix, room[0])
         else:
             matrices = matrix.reshape(-1, *matrix.shape[-2:])

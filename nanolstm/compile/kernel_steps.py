@@ -53,6 +53,19 @@ LONGEST = 60
 """How long an expression may be that is not given a name."""
 
 
+SMALL, NARROW = 64, 16
+"""How many elements a matrix has at most, and how many rows and columns, that is multiplied in plain loops.
+
+LLVM unrolls loops over so few constants, and what is needed again stays in registers. A call takes longer than such a
+product, and what it writes in vectors as wide as the processor's cannot be read back at once.
+"""
+
+
+def is_small(m: int, n: int) -> bool:
+    """Whether a matrix of this shape is multiplied in plain loops: with the one row of a step, and in sums."""
+    return m * n <= SMALL and max(m, n) <= NARROW
+
+
 @attrs.define(eq=False)
 class StepsWriter(Writer):
     """Writes the time loop.
@@ -167,7 +180,8 @@ class StepsWriter(Writer):
         whole = stride == k and width == count * k
         if at.terms.get(left[-1], 1) != 1 or set(at.terms) - set(left) or (count > 1 and not heads and not whole):
             raise MustBeStoredError(x)
-        packed = self._packed(matrix, turned=right[-1] != left[-1])
+        small = count == 1 and is_small(m, k)
+        packed = self._packed(matrix, turned=right[-1] != left[-1], small=small)
         (target, its_row, its_width), more = to, str(accumulate)
         start, goal = _first(row, width, at.const), _first(its_row, its_width)
         self.used.add("product")
@@ -182,15 +196,31 @@ class StepsWriter(Writer):
         elif count > 1:
             self.line(f"{ahead}, {k}, n * {count}, {packed}, {own}, {k}, {m}, {target}, {goal}, {m}, {more})")
         else:
-            self.used.add("product_of_one")
             with self.block("if alone:"):
-                self.line(f"product_of_one({array}, {start}, {packed}, {own}, {k}, {m}, {target}, {goal}, {more})")
+                if small:
+                    place = Affine(at.const, {"k": 1})
+                    factor = f"{array}[{row.removesuffix(' + r')}, {place}]"
+                    self._loops_of_one(factor, packed, (k, m), (target, its_row.removesuffix(" + r")), add=accumulate)
+                else:
+                    self.used.add("product_of_one")
+                    self.line(f"product_of_one({array}, {start}, {packed}, {own}, {k}, {m}, {target}, {goal}, {more})")
             with self.block("else:"):
                 self.line(f"{ahead}, {width}, n, {packed}, {own}, {k}, {m}, {target}, {goal}, {its_width}, {more})")
 
-    def _packed(self, matrix: Node, *, turned: bool) -> str:
+    def _loops_of_one(
+        self, factor: str, matrix: str, sizes: tuple[int, int], to: tuple[str, str], *, add: bool
+    ) -> None:
+        """The product of one row with a small matrix."""
+        k, m = sizes
+        with self.loops([m], ["j"]):
+            self.line(f"total = {self.number(0.0)}")
+            with self.loops([k], ["k"]):
+                self.line(f"total += {factor} * {matrix}[q, {Affine(0, {'k': m, 'j': 1})}]")
+            self.line(f"{to[0]}[{to[1]}, j] {'+=' if add else '='} total")
+
+    def _packed(self, matrix: Node, *, turned: bool, small: bool) -> str:
         name = f"{self.names[matrix]}_packed{'_turned' if turned else ''}"
-        self.packed[name] = (matrix, turned)
+        self.packed[name] = (matrix, turned, small)
         return self.declare(name, f"{self.dtype}[:, ::1]", name)
 
     def _about(self, node: Node) -> str:

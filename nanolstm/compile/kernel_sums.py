@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import attrs
 
 from nanolstm.compile.index import Affine, Index, flat
-from nanolstm.compile.kernel_steps import StepsWriter
+from nanolstm.compile.kernel_steps import StepsWriter, is_small
 from nanolstm.compile.writer import VARIABLES
 from nanolstm.graph.node import Node, in_order
 
@@ -87,39 +87,56 @@ class KernelWriter(StepsWriter):
         m, n = a.shape[left.index(own[0])], b.shape[right.index(new[0])]
         if x_at.terms.get(own[0], 1) != 1 or y_at.terms.get(new[0], 1) != 1:
             return False
-        self.used.add("sums_of_products")
         self.sizes.append((m, n))
+        # All products are known only when everything is written, and arguments when it is bound.
+        self.declare("scratch", f"{self.dtype}[:, ::1]", "call.scratch")
+        if is_small(m, n) and not heads:
+            self._small(node, operands, result)
+            return True
+        self.used.add("sums_of_products")
         starts = [_place(x_row, x_width, x_at.const), _place(y_row, y_width, y_at.const)]
         starts.append(f"part * {math.prod(node.shape)}")
         if heads:
             (head,) = heads
             strides = (x_at.terms.get(head, 0), y_at.terms.get(head, 0), m * n)
             starts = [f"{start} + head * {stride}" for start, stride in zip(starts, strides, strict=True)]
-        # All products are known only when everything is written, and arguments when it is bound.
-        self.declare("scratch", f"{self.dtype}[:, ::1]", "call.scratch")
         with self.block(*(f"for head in range({a.shape[left.index(z)]}):" for z in heads)):
             self.line(f"sums_of_products({x}, {starts[0]}, {x_width}, {m}, {y}, {starts[1]}, {y_width}, {n}, rows,")
             self.line(f"                 {self.names[node]}, {starts[2]}, {n}, scratch, thread * scratch.shape[1])")
         return True
 
+    def _small(self, node: Node, operands: Sequence[tuple[Node, str]], result: str) -> None:
+        """Write a small product: first of a block, as that of large ones is, and then added to the sum."""
+        size = math.prod(node.shape)
+        self.line("scratch_r = scratch[thread]")
+        with self.loops([size], ["j"]):
+            self.line(f"scratch_r[j] = {self.number(0.0)}")
+        self._add_rows("scratch_r[{}]", operands, result)
+        with self.loops([size], ["j"]):
+            self.line(f"{self.names[node]}_r[j] += scratch_r[j]")
+
     def _row_by_row(self, node: Node, operands: Sequence[tuple[Node, str]], result: str) -> None:
-        total = f"{self.names[node]}_r"
-        size = {z: n for x, word in operands for z, n in zip(word, x.shape, strict=True)}
+        name = self.names[node]
+        if math.prod(node.shape) != 1:
+            self._add_rows(f"{name}_r[{{}}]", operands, result)
+            return
+        # One number of many: first of a block, so that small ones are not added to a large one.
+        self.line(f"{name}_j = {self.number(0.0)}")
+        self._add_rows(f"{name}_j", operands, result)
+        self.line(f"{name}_r[0] += {name}_j")
+
+    def _add_rows(self, word: str, operands: Sequence[tuple[Node, str]], result: str) -> None:
+        """Add to each element of `result`, which `word` is of its place, the products of all rows of a block."""
+        size = {z: n for x, letters in operands for z, n in zip(letters, x.shape, strict=True)}
         letters = [*result, *(z for z in size if z not in result)]
         names = dict(zip(letters, VARIABLES, strict=False))
         where = {z: Affine() if size[z] == 1 else Affine(0, {names[z]: 1}) for z in letters}
         place = flat(tuple(where[z] for z in result), tuple(size[z] for z in result))
         order = [z for z in (*(z for z in letters if z not in result), *result) if size[z] != 1]
-        # One number of many: first of a block, so that small ones are not added to a large one.
-        word = f"{self.names[node]}_j" if math.prod(node.shape) == 1 else f"{total}[{place}]"
-        if word.endswith("_j"):
-            self.line(f"{word} = {self.number(0.0)}")
         with self.block("for r in range(rows):"):
             words = [self._element(x, tuple(where[z] for z in letters)) for x, letters in operands]
             with self.loops([size[z] for z in order], [names[z] for z in order]):
-                self.line(f"{word} += {' * '.join(words)}")
-        if word.endswith("_j"):
-            self.line(f"{total}[0] += {word}")
+                self.line(f"{word.format(place)} += {' * '.join(words)}")
 
     def _element(self, x: Node, index: Index) -> str:
         if not x.lead:

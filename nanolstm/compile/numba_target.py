@@ -146,7 +146,7 @@ class _Binding:
         sums = {node: input_node(self.writer.names[node], node.shape, lead=True) for node in plan.sums}
         alone = [*plan.once, *plan.after, *(x for x in plan.answers.values() if not x.lead)]
         found = over_members(
-            [*alone, *self.writer.vectors.values(), *(x for x, _ in self.writer.packed.values())], sums
+            [*alone, *self.writer.vectors.values(), *(x for x, *_ in self.writer.packed.values())], sums
         )
         return "\n".join(attrs.evolve(self, several=found).lines()) + "\n"
 
@@ -234,11 +234,11 @@ class _Binding:
             else:
                 room.append(f"{name}_flat = call.of_each({elements(node)}{', bool' if node.boolean else ''})")
                 lines.append(f"{name}_flat[:] = {name}.reshape({name}_flat.shape)")
-        for packed, (node, turned) in self.writer.packed.items():
+        for packed, (node, turned, small) in self.writer.packed.items():
             word = names[node] + (".swapaxes(-1, -2)" if turned else "")
             shape = (*node.shape[:-2], *node.shape[:-3:-1]) if turned else node.shape
             room.append(f"{packed} = call.packed({', '.join(map(str, shape))})")
-            lines.append(f"call.pack({word}, {packed})")
+            lines.append(f"call.pack({word}, {packed}{', small=True' if small else ''})")
         return list(dict.fromkeys(room)), list(dict.fromkeys(lines)) or (["pass"] if room else [])
 
     def _value(self, node: Node, names: Mapping[Node, str]) -> str:

@@ -98,7 +98,7 @@ class Writer:
         arrays: the function's array arguments by name, each with its type.
         made: for each of these, the expression by which it is had outside of the function.
         packed: matrices that are packed, by the name of their packed form: the node, and whether its last two axes
-            change places.
+            change places, and whether it is small.
         vectors: nodes of parameters alone that are read as they are, by name.
         owned: arrays with a row for each model, of which a slice reads its own model's.
         used: functions that it calls.
@@ -113,7 +113,7 @@ class Writer:
     lines: list[str] = attrs.field(factory=list, init=False)
     arrays: dict[str, str] = attrs.field(factory=dict, init=False)
     made: dict[str, str] = attrs.field(factory=dict, init=False)
-    packed: dict[str, tuple[Node, bool]] = attrs.field(factory=dict, init=False)
+    packed: dict[str, tuple[Node, bool, bool]] = attrs.field(factory=dict, init=False)
     vectors: dict[str, Node] = attrs.field(factory=dict, init=False)
     owned: list[str] = attrs.field(factory=list, init=False)
     used: set[str] = attrs.field(factory=set, init=False)
