@@ -290,16 +290,18 @@ class Sequence(Derivable):
         """
         from nanolstm.gradient.batch import check_batch
         from nanolstm.gradient.bound_loss import halves_of
+        from nanolstm.gradient.ready import can_be_bound
         from nanolstm.gradient.run import start
         from nanolstm.losses import loss as find_loss
 
         function = find_loss(loss)
         feeds = {name: np.zeros((1, feed.size), self.dtype) for name, feed in self.feeds().items()}
         batch = check_batch(self, np.zeros((1, self.inputs)), None, None, None, None, None, None, feeds)
-        start(self, batch, set())
+        bound = can_be_bound(self, batch)
+        start(self, batch, set(), frugal=bound)
         if gradients:
-            start(self, batch, {"parameters"}, derive=True)
-            if chosen(self.backend) != "numpy":
+            start(self, batch, {"parameters"}, derive=True, frugal=bound)
+            if bound:
                 halves_of(self, function)
 
     def to_torch(self, *, batch_first: bool = True, bias: bool | None = None) -> Any:

@@ -261,6 +261,8 @@ def programs_of(cell: Cell) -> Programs:
     )
     if key is not None:
         _watched[cell] = watch, programs
+    else:
+        _watched.pop(cell, None)
     return programs
 
 
@@ -288,6 +290,8 @@ def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
     watch.look(loss.function)
     key = watch.fingerprint(loss.function, loss.parameters, *at)
     programs = _kept(_of_losses, key, lambda: Programs(trace_loss(loss, width, dtype)))
+    if found is not None:
+        found.pop(at, None)
     if key is not None and not loss.parameters:
         with contextlib.suppress(TypeError):  # of a function that cannot be referred to weakly
             _watched_losses.setdefault(loss.function, {})[at] = watch, {}, programs

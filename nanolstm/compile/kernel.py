@@ -107,8 +107,7 @@ class Call:
         `products` are the shapes of those sums that are products.
         """
         rows = BLOCK // max(width * self.dtype.itemsize, 1)
-        widest = int(np.diff(self.steps.sequences).max())
-        self.room = max(widest, min(max(rows, DEPTH // 4), DEPTH))
+        self.room = max(self.steps.widest, min(max(rows, DEPTH // 4), DEPTH))
         size = max((scratch_size(m, n, self.room, self.dtype) for m, n in products), default=1)
         self.scratch = self.memory.take((self.threads, size), self.dtype)
 

@@ -219,7 +219,7 @@ class StepsWriter(Writer):
             self.line(f"{to[0]}[{to[1]}, j] {'+=' if add else '='} total")
 
     def _packed(self, matrix: Node, *, turned: bool, small: bool) -> str:
-        name = f"{self.names[matrix]}_packed{'_turned' if turned else ''}"
+        name = f"{self.names[matrix]}_packed{'_turned' if turned else ''}{'_small' if small else ''}"
         self.packed[name] = (matrix, turned, small)
         return self.declare(name, f"{self.dtype}[:, ::1]", name)
 

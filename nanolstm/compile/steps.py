@@ -27,12 +27,14 @@ class Steps:
         backward: whether the last step is run first.
         members: how many models run side by side, each on equally many slices that follow each other, with an axis for
             them before every parameter; None for one model by itself.
+        together: how many rows are computed at a time, whatever their time step; None for those of a step.
     """
 
     bounds: Array
     sequences: Array
     backward: bool = False
     members: int | None = None
+    together: int | None = None
 
     @property
     def batch(self) -> int:
@@ -64,17 +66,23 @@ class Steps:
         """How many rows there are."""
         return int(self.bounds[-1, -1])
 
+    @property
+    def widest(self) -> int:
+        """How many rows a step may have in one slice, when steps of other lengths take the place of these."""
+        return self.together or self.batch // self.models - self.slices // self.models + 1
+
     def unordered(self) -> Steps:
         """The rows of the same slices, some at a time, for what has no state: to it, time is nothing."""
-        most = int((self.bounds[:, -1] - self.bounds[:, 0]).max())
+        # Slices have about equally many steps: where lengths differ, one may have the longest sequence more than that.
+        most = int(np.diff(self.bounds[:, [0, -1]]).max()) + self.bounds.shape[1] - 1
         bounds = np.empty((self.slices, 1 - (-most // TOGETHER)), np.int64)
         sequences = np.arange(self.slices + 1, dtype=np.int64) * TOGETHER
-        found = Steps(bounds, sequences, self.backward, self.members)
+        found = Steps(bounds, sequences, self.backward, self.members, TOGETHER)
         found.follow(self)
         return found
 
     def follow(self, steps: Steps) -> None:
-        """Take over the rows of `steps`, of which there are no more than when this was made as its `unordered`."""
+        """Take over the rows of `steps`, whose sequences are no longer than where this was made as its `unordered`."""
         begins = steps.bounds[:, :1] + TOGETHER * np.arange(self.bounds.shape[1])
         np.minimum(begins, steps.bounds[:, -1:], out=self.bounds)
 

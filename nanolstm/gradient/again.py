@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import attrs
 import numpy as np
@@ -16,7 +16,6 @@ import numpy as np
 from nanolstm.compile.backend import chosen
 from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.bound import BoundModel
-from nanolstm.gradient.ready import bound_model
 from nanolstm.graph.unchanged import Watch
 from nanolstm.inputs import check_feeds, only_x
 from nanolstm.kernels.threads import get_num_threads
@@ -38,26 +37,26 @@ class Again:
     Attributes:
         dtype: of x and the target, which is the model's.
         target: the shape of the target.
-        loss: as it was asked for.
-        function: what was found for that.
+        asked: the loss as it was asked for, which is not kept alive.
+        found: what that was, if it was a name.
         layout: of the rows.
         given: the names of the feeds that came.
         feeds: all of them, if none came.
         parameters: of each part, and where its numbers stood.
-        watches: what the parts and the loss were traced from.
+        watches: what the parts and the loss were traced from, as long as that is the last that they were traced from.
         threads: on how many it ran.
         free: bound models that nobody uses.
     """
 
     dtype: np.dtype[Any]
     target: tuple[int, ...]
-    loss: str | Callable[..., Any]
-    function: Loss
+    asked: str | ref[Callable[..., Any]]
+    found: Loss | None
     layout: Rows
     given: frozenset[str]
     feeds: Mapping[str, Array]
     parameters: list[tuple[Parameters, Array]]
-    watches: list[Watch]
+    watches: list[ref[Watch]]
     threads: int
     free: list[BoundModel]
 
@@ -66,18 +65,26 @@ class Again:
         return (
             type(target) is np.ndarray
             and target.shape == self.target
-            and x.dtype is target.dtype is self.dtype  # of others it is found out what they mean
+            and x.dtype is target.dtype is self.dtype
             and feeds.keys() == self.given
-            and (find_loss(loss) is self.function if type(loss) is str else loss is self.loss)
+            and self._is_loss(loss)
         )
+
+    def _is_loss(self, loss: Any) -> bool:
+        if isinstance(loss, str):
+            return find_loss(loss) is self.found
+        if isinstance(loss, Loss) and loss.parameters:
+            return False
+        return not isinstance(self.asked, str) and self.asked() is loss
 
     def holds(self, backend: str) -> bool:
         """Whether it would be done in the same way now."""
         for parameters, flat in self.parameters:
             if parameters.flat is not flat:
                 return False
-        for watch in self.watches:
-            if not watch.unchanged():
+        for reference in self.watches:
+            watch = reference()
+            if watch is None or not watch.unchanged():
                 return False
         return get_num_threads() == self.threads and chosen(backend) != "numpy"
 
@@ -116,17 +123,19 @@ def again(
     return answer
 
 
-def remember(model: Sequence, batch: Batch, function: Loss, target: Any, loss: Any, feeds: Mapping[str, Any]) -> None:
+def remember(
+    model: Sequence, bound: BoundModel, batch: Batch, function: Loss, target: Any, loss: Any, feeds: Mapping[str, Any]
+) -> None:
     """Remember such a training step that was just done, if everything that was found out for it can be watched."""
+    if bound.loss is None:
+        return
     shape = (*batch.inputs.batch, batch.layout.time, model.outputs)
     watches = [watch_of_loss(function, model.outputs, model.dtype), *(watch_of(part.cell) for part in model.parts())]
     if None in watches or not function.takes_as_it_is(shape, model.dtype, target):
         return
-    bound = bound_model(model, batch, derive=True, function=function)
-    if bound is None:
-        return
-    bound.give_back()
-    if bound.loss is None:
+    try:
+        asked = loss if isinstance(loss, str) else ref(loss)
+    except TypeError:  # there is no weak reference to it
         return
     steps = _steps.setdefault(model, {})
     if len(steps) == _SHAPES:
@@ -134,13 +143,13 @@ def remember(model: Sequence, batch: Batch, function: Loss, target: Any, loss: A
     steps[*shape[:-1], model.inputs] = Again(
         dtype=target.dtype,
         target=shape,
-        loss=loss,
-        function=function,
+        asked=asked,
+        found=function if isinstance(loss, str) else None,
         layout=batch.layout,
         given=frozenset(feeds),
         feeds={} if feeds else batch.inputs.feeds,
         parameters=[(part.cell.parameters, part.cell.parameters.flat) for part in model.parts()],
-        watches=[watch for watch in watches if watch is not None],
+        watches=[ref(watch) for watch in watches if watch is not None],
         threads=get_num_threads(),
         free=bound.home,
     )

@@ -197,7 +197,7 @@ class BoundModel:
 
     def _take(self, model: Model, batch: Batch) -> None:
         """What a call brings beside x: lengths, first states, and what there is for each row."""
-        self._batch = batch
+        self._batched = bool(batch.inputs.batch)
         if batch.layout is not self._layout:
             self._layout = self._hand_out.layout = batch.layout
             bounds = batch.layout.pieces[0].bounds
@@ -208,7 +208,8 @@ class BoundModel:
         for name, feed in self._feeds if batch.fed or self._fed else ():
             value = batch.inputs.feeds[name]
             feed.of(np.swapaxes(value, 0, 1) if batch.inputs.batch else value, self._index)
-        self._fed = batch.fed
+        partly = batch.layout.lengths is not None  # what is beyond them stays as it was
+        self._fed = batch.fed or (self._fed and partly)
         brings = not brings_inputs_alone(batch)
         if brings or self._brought:
             first = first_states(model, batch.inputs.batch, batch.initial)
@@ -217,7 +218,7 @@ class BoundModel:
                 rows = rows_beside_x(run.part, batch, here)
                 for name, value in (*rows.items(), *first_of(run.part, batch, here).items()):
                     given[name][: len(value)] = value
-        self._brought = brings
+        self._brought = brings or (self._brought and partly)
 
     @property
     def _index(self) -> Array | None:
@@ -266,7 +267,7 @@ class BoundModel:
             for run, _, bound in self._ahead
             for name in run.part.cell.anatomy.states
         }
-        return {name: np.array(value if self._batch.inputs.batch else value[0]) for name, value in found.items()}
+        return {name: np.array(value if self._batched else value[0]) for name, value in found.items()}
 
 
 def brings_inputs_alone(batch: Batch) -> bool:

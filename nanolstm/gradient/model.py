@@ -99,10 +99,8 @@ class Derivable:
         if usual and (answer := again(model, x, target, loss, feeds)) is not None:
             return answer
         batch = check_batch(model, x, lengths, resets, initial, rng, truncate, checkpoint_every, feeds, look=False)
-        function = find_loss(loss)
-        value, gradient, _ = self._derive(batch, function, target, wrt, steps, keep=False)
-        if usual:
-            remember(model, batch, function, target, loss, feeds)
+        asked = (loss, feeds) if usual else None
+        value, gradient, _ = self._derive(batch, find_loss(loss), target, wrt, steps, keep=False, asked=asked)
         return value, gradient
 
     def value_grad_and_run(
@@ -159,9 +157,20 @@ class Derivable:
         return value, gradient, cast("Recording", run)
 
     def _derive(
-        self, batch: Batch, function: Loss, target: Any, wrt: str | Iterable[str], steps: Scored, *, keep: bool
+        self,
+        batch: Batch,
+        function: Loss,
+        target: Any,
+        wrt: str | Iterable[str],
+        steps: Scored,
+        *,
+        keep: bool,
+        asked: tuple[Any, Mapping[str, Any]] | None = None,
     ) -> tuple[float, Any, Recording | None]:
-        """The loss, its gradient, and with `keep` the run, of a batch whose x nobody has looked at."""
+        """The loss, its gradient, and with `keep` the run, of a batch whose x nobody has looked at.
+
+        `asked` are the loss and the feeds of a call that may come again as it is.
+        """
         model = cast("Sequence", self)
         if steps not in ("all", "last"):
             raise InputError(f"steps={steps!r}: expected 'all', or 'last' for one target for each sequence")
@@ -170,6 +179,8 @@ class Derivable:
             if bound is not None:
                 answer = _of_bound(model, bound, function, batch, target, steps, keep=keep)
                 bound.give_back()
+                if asked is not None:
+                    remember(model, bound, batch, function, target, *asked)
                 return answer
         batch.inputs.look()
         with in_memory(model, batch) as batch:

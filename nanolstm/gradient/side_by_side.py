@@ -142,7 +142,9 @@ class BoundMembers:
         brings = initial is not None or batch.fed or not brings_inputs_alone(batch)
         if brings or self._brought:
             self._take(models[0], batch, initial)
-        self._brought, self._own = brings, x.ndim == 4
+        # What is beyond lengths stays as it was.
+        self._brought = brings or (self._brought and batch.layout.lengths is not None)
+        self._own = x.ndim == 4
         if self._x_put is None or self._x_put[0] is not x or self._x_put[1] is not batch.layout:
             self._put(x, self._x)
             self._x_put = x, batch.layout

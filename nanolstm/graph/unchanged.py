@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import operator
 import types
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -71,12 +72,18 @@ class Watch:
         """Watch the globals that `function` reads, and what it reads of those that are modules."""
         for path in reads(function.__code__):
             names: Mapping[str, Any] = function.__globals__
+            owner: Any = None
             for name in path:
-                value = names.get(name)
-                self._names.append((names, name, value))
+                if owner is None or name in names:
+                    value = names.get(name)
+                    self._names.append((names, name, value))
+                else:  # a module that answers by itself
+                    answer = functools.partial(_attribute, owner, name)
+                    self._parts.append((answer, answer()))
+                    (value,) = answer()
                 if not isinstance(value, types.ModuleType):
                     break
-                names = vars(value)
+                owner, names = value, vars(value)
 
 
 _NOTHING: Callable[[], list[Any]] = list
@@ -86,12 +93,7 @@ _NOTHING: Callable[[], list[Any]] = list
 def _parts_of(value: Any) -> Callable[[], list[Any]] | None:
     """A function that lists what `value` consists of; None if that is unknown."""
     if isinstance(value, types.FunctionType):
-        return lambda: [
-            value.__code__,
-            value.__defaults__,
-            value.__kwdefaults__,
-            *map(_content, value.__closure__ or ()),
-        ]
+        return functools.partial(_of_function, weakref.ref(value))  # which is not kept alive
     if isinstance(value, type):
         members = [vars(base) for base in value.__mro__ if library_of(base) not in LIBRARIES]
         return (lambda: [member for own in members for member in own.values()]) if members else _NOTHING
@@ -103,6 +105,18 @@ def _parts_of(value: Any) -> Callable[[], list[Any]] | None:
     if not slots:  # and the object itself is not kept alive
         return None if own is None else (lambda: list(own.values()))
     return lambda: [*(own or {}).values(), *(getattr(value, slot, None) for slot in slots)]
+
+
+def _of_function(reference: weakref.ref[types.FunctionType]) -> list[Any]:
+    function = reference()
+    if function is None:
+        return []
+    closure = map(_content, function.__closure__ or ())
+    return [function.__code__, function.__defaults__, function.__kwdefaults__, *closure]
+
+
+def _attribute(module: types.ModuleType, name: str) -> list[Any]:
+    return [getattr(module, name, None)]
 
 
 def _content(cell: types.CellType) -> Any:

@@ -263,13 +263,15 @@ def twins():
 def drawn(model, *leading, seed=0):
     """Numbers for `model`: x, a target, feeds, first states, a direction of everything; `leading` is (B, T) or (T,).
 
-    Feeds grow along time, so that they serve as clocks and as positive intervals.
+    Feeds that have a default are intervals, and others clocks. (A cell that is stepped through minutes instead grows
+    without bound, and its units are so saturated that 1 - tanh(x)**2 has no digit left.)
     """
     rng = np.random.default_rng(seed)
     feeds = {}
     for name, part in model.feeds().items():
-        grown = np.cumsum(rng.exponential(0.5, (*leading, part.size)) + 0.01, axis=-2)
-        feeds[name] = grown[..., 0] if part.size == 1 else grown
+        passed = rng.exponential(0.5, (*leading, part.size)) + 0.01
+        value = np.cumsum(passed, axis=-2) if part.default is None else passed
+        feeds[name] = value[..., 0] if part.size == 1 else value
     x = rng.normal(size=(*leading, model.inputs))
     wrt = ("parameters", "frozen", "x", "initial", *feeds)
     states = {name: rng.normal(size=(*leading[:-1], *s.shape)) for name, s in model.states().items()}

@@ -1,5 +1,9 @@
 """A call that comes again in the same shape does less, and finds the same."""
 
+import gc
+import types
+import weakref
+
 import numpy as np
 import pytest
 
@@ -169,3 +173,118 @@ def test_numpy_takes_over_as_soon_as_it_is_asked_for(monkeypatch, given):
     monkeypatch.setenv("NANOLSTM_BACKEND", "numpy")
     monkeypatch.setattr("nanolstm.gradient.bound.BoundModel.run", None)  # the kernels cannot be run
     agree(model.value_and_grad(x, target), wanted)
+
+
+@pytest.mark.parametrize("shorter", [1, 3])
+def test_slices_of_unequal_lengths_lose_no_row_of_a_readout(shorter):
+    rng = np.random.default_rng(0)
+    x, target = rng.normal(size=(32, 64, 2)), rng.normal(size=(32, 64, 1))
+    model = nl.Sequence(nl.cells.Elman(inputs=2, hidden=64, rng=0), readout=1, backend="numba")
+    lengths = np.full(32, 64)
+    lengths[-shorter:] -= 1
+    agree(model.value_and_grad(x, target), in_numpy(model).value_and_grad(x, target))
+    found, wanted = (m.value_and_grad(x, target, lengths=lengths) for m in (model, in_numpy(model)))
+    agree(found, wanted)
+    np.testing.assert_allclose(model(x, lengths=lengths), in_numpy(model)(x, lengths=lengths), atol=1e-12)
+
+
+def test_one_slice_may_hold_nearly_all_sequences():
+    rng = np.random.default_rng(0)
+    x, target = rng.normal(size=(512, 40, 2)), rng.normal(size=(512, 40, 64))
+    model = nl.Sequence(nl.cells.Elman(inputs=2, hidden=64, rng=0), backend="numba")
+    lengths = np.ones(512, int)
+    lengths[:100] = 40
+    found, wanted = (m.value_and_grad(x, target, lengths=lengths) for m in (model, in_numpy(model)))
+    agree(found, wanted)
+
+
+def test_defaults_come_back_to_every_row_though_a_call_on_fewer_was_in_between(model, given):
+    x, target = given
+    times = np.random.default_rng(1).uniform(0.5, 2.0, (3, 7))
+    for more in ({"dt": times}, {"lengths": [7, 2, 1]}, {}):
+        agree(model.value_and_grad(x, target, **more), in_numpy(model).value_and_grad(x, target, **more))
+
+
+def test_masks_are_gone_from_every_row_though_a_call_on_fewer_was_in_between(given):
+    x, target = given
+    model = nl.Sequence(nl.cells.Elman(inputs=2, hidden=3, input_dropout=0.5, rng=0), backend="numba")
+    model.value_and_grad(x, target, rng=0)
+    model.value_and_grad(x, target, lengths=[7, 2, 1])
+    agree(model.value_and_grad(x, target), in_numpy(model).value_and_grad(x, target))
+
+
+class Twice(Cell):
+    """One small matrix, for one row and for several."""
+
+    A: nl.Array = nl.param((4, 4), nl.glorot())
+    new: Gate = gate(np.tanh)
+
+    def step(self, x, h):
+        each = h.reshape((*h.shape[:-1], 3, 4)) @ self.A.T
+        h = np.tanh(self.new(x, h) + each.reshape(h.shape)) * np.sum(x @ self.A.T, axis=-1, keepdims=True)
+        return h, h
+
+
+@pytest.mark.parametrize("leading", [(7,), (3, 7)])
+def test_one_small_matrix_serves_one_row_and_several(leading):
+    rng = np.random.default_rng(0)
+    x, target = rng.normal(size=(*leading, 4)), rng.normal(size=(*leading, 12))
+    model = nl.Sequence(Twice(inputs=4, hidden=12, rng=0), backend="numba")
+    agree(model.value_and_grad(x, target), in_numpy(model).value_and_grad(x, target))
+
+
+def test_a_module_that_answers_by_itself_is_asked_again(given):
+    x, target = given
+    module = types.ModuleType("conf")
+    values = {"factor": 2.0}
+
+    def answer(name):
+        if name not in values:
+            raise AttributeError(name)
+        return values[name]
+
+    module.__getattr__ = answer
+    names = {"conf": module}
+    exec("def step(self, x, h):\n    h = conf.factor * self.new(x, h)\n    return h, h\n", names)
+    kind = type("Asked", (Cell,), {"__annotations__": {"new": Gate}, "new": gate(np.tanh), "step": names["step"]})
+    model = nl.Sequence(kind(inputs=2, hidden=3, rng=0), backend="numba")
+    for factor in (2.0, 3.0):
+        values["factor"] = factor
+        for _ in range(2):
+            agree(model.value_and_grad(x, target), in_numpy(model).value_and_grad(x, target))
+
+
+def test_what_cannot_be_watched_is_not_taken_for_what_came_before(given):
+    x, target = given
+    names = {"np": np}
+    exec("def plain(p, t):\n    return np.mean((p - t) ** 2)\n", names)
+    exec("def odd(p, t):\n    import email.mime\n    return np.mean((p - t) ** 4)\n", names)
+    exec("def loss(prediction, target):\n    return act(prediction, target)\n", names)
+    model = nl.Sequence(Waiting(inputs=2, hidden=3, rng=0), backend="numba")
+    for act, power in (("plain", 2), ("odd", 4), ("plain", 2), ("plain", 2)):
+        names["act"] = names[act]
+        value, _ = model.value_and_grad(x, target, loss=names["loss"])
+        np.testing.assert_allclose(value, np.mean((model(x) - target) ** power), rtol=1e-12)
+
+
+def test_neither_x_nor_a_loss_is_kept_alive_by_a_call(model, given):
+    x, target = given
+
+    def loss(prediction, target):
+        return np.mean(np.square(prediction - target))
+
+    for _ in range(2):
+        model.value_and_grad(x, target, loss=loss)
+    seen = [weakref.ref(x), weakref.ref(target), weakref.ref(loss)]
+    del given, x, target, loss
+    gc.collect()
+    assert [ref() is None for ref in seen] == [False, False, True]  # the fixture holds two of them
+
+
+def test_compiling_ahead_is_for_the_kernels_that_training_uses(given, monkeypatch):
+    x, target = given
+    model = nl.Sequence(nl.cells.EchoState(inputs=2, hidden=5, rng=0), readout=3, backend="numba")
+    model.compile(loss="mse")
+    monkeypatch.setattr("nanolstm.compile.kernel.loaded", None)  # nothing is left to compile
+    model.value_and_grad(x, target, loss="mse")
+    model(x)
