@@ -55,6 +55,19 @@ def compared(stack, given, *, name="mse", steps="all", truncate=None, rng=None):
             np.testing.assert_array_equal(stack.run(members, vectors, given).y[i], model(x, **more))
 
 
+def test_slices_of_unequal_lengths_lose_no_row_of_a_readout(cell, data, cut_into_slices):
+    cut_into_slices(2)
+    stack = stacked(cell, "ToyLSTM", readout=2, rng=0)
+    d = data(stack.models[0], 4, 64)
+    lengths = np.array([64, 64, 64, 63])  # of the two slices one has three sequences
+    compared(stack, Given(d.x, d.target, {"lengths": lengths}))
+    for model in stack.models:
+        twin = nl.Sequence(model.cells, backend="numpy")
+        y = twin(d.x, lengths=lengths) @ model.parameters["readout.U"].T + model.parameters["readout.b"]
+        y[3, 63] = 0.0
+        np.testing.assert_allclose(model(d.x, lengths=lengths), y, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize(
     "kind",
     ["ToyLSTM", "Timed", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("LayerNorm", "MatrixMemory"))],
