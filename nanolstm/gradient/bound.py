@@ -33,7 +33,7 @@ _EACH = 2
 """How many bound models of one kind wait for their next call."""
 
 _MANY = 100_000
-"""Up to how many parameters it is looked whether they have changed."""
+"""Of more parameters it is not looked whether they have changed, which would take as long as to prepare them again."""
 
 
 @attrs.define(eq=False)
@@ -189,7 +189,7 @@ class BoundModel:
         return y if batch.inputs.batch else y[0], values
 
     def _has_changed(self) -> bool:
-        """Whether parameters may have changed since the last run; of many, to look is no quicker than to prepare."""
+        """Whether parameters may have changed since the last run."""
         if self._many:
             return True
         before, self._seen = self._seen, [array.tobytes() for array in self._numbers]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nanolstm.kernels.compiled import compiled
+from nanolstm.kernels.compiled import compiled, entry_point
 from nanolstm.kernels.signals import announce
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -42,13 +42,12 @@ def _bring(
 
 @cache
 def _entry(dtype: str) -> tuple[Any, Any]:
-    """What Numba calls in the end, without finding out the types of the arguments each time; and who keeps it."""
+    """The compiled function, as it is called, and who keeps it."""
     rows = f"{dtype}[:, ::1]"
     made = compiled(
         f"void(int64[:, ::1], int64[:, ::1], int64, int64, {rows}, int64[::1], {rows}, boolean[::1], int64)", apart=True
     )(_bring)
-    (result,) = made.overloads.values()
-    return result.entry_point, made
+    return entry_point(made), made
 
 
 class Bring:

@@ -15,6 +15,15 @@ QUICK = frozenset({"arcp", "contract", "afn", "reassoc", "nsz"})
 """Leave to regroup sums as well. That a value is never NaN or infinite is not among it: both must survive."""
 
 
+def entry_point(made: Any) -> Any:
+    """What Numba calls in the end of a function of one signature, without finding out types each time.
+
+    It is good as long as `made` is kept.
+    """
+    (result,) = made.overloads.values()
+    return result.entry_point
+
+
 class _Apart(Compiler):  # type: ignore[misc]
     """Compiles for array arguments that share no memory, which lets LLVM put loops over them into vectors."""
 

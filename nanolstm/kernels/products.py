@@ -20,7 +20,7 @@ from numba.core.errors import NumbaTypeError
 from numba.extending import intrinsic
 
 from nanolstm.kernels import lanes
-from nanolstm.kernels.compiled import CAREFUL, compiled
+from nanolstm.kernels.compiled import CAREFUL, compiled, entry_point
 from nanolstm.kernels.lanes import ROWS, VECTORS, aligned, beyond, fetch, move, room, strip, tile, transpose, width
 
 DEPTH = 512
@@ -410,13 +410,12 @@ def _pack_each(matrices: Any, packed: Any) -> None:
 
 
 def _entered(function: Callable[..., None], signature: str) -> dict[np.dtype[Any], Any]:
-    """What Numba calls in the end, without finding out the types of the arguments each time."""
+    """The compiled function for each dtype, as it is called."""
     found = {}
     for element in ("float32", "float64"):
         made = compiled(signature.format(element))(function)
-        (result,) = made.overloads.values()
         _ALIVE.append(made)
-        found[np.dtype(element)] = result.entry_point
+        found[np.dtype(element)] = entry_point(made)
     return found
 
 

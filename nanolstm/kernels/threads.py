@@ -112,9 +112,10 @@ class _Worker:
 
     def __init__(self, signal: Array, number: int) -> None:
         """With its own row of signals."""
+        from nanolstm.kernels.compiled import entry_point
         from nanolstm.kernels.signals import wait, wait_for
 
-        self._signal, self._wait, self._wait_for = signal, _entry(wait), _entry(wait_for)
+        self._signal, self._wait, self._wait_for = signal, entry_point(wait), entry_point(wait_for)
         self._task: Task | None = None
         self._asleep = False
         self._bell: SimpleQueue[None] = SimpleQueue()
@@ -153,12 +154,6 @@ class _Worker:
             self._failure = _tried(task, NO_SIGNALS)
             del task
             finished = True
-
-
-def _entry(function: Any) -> Any:
-    """What Numba calls in the end, without finding out the types of the arguments each time."""
-    (result,) = function.overloads.values()
-    return result.entry_point
 
 
 def _tried(task: Task, signals: Array) -> BaseException | None:

@@ -54,24 +54,17 @@ def test_a_loss_and_its_gradient_are_those_of_numpy(loss, dtype, cell, twins, ag
     agrees(*one, name=f"{loss} of one sequence")
 
 
-def test_a_loss_that_adds_up_twice_is_left_to_numpy(cell, twins, agrees):
-    models = twins(lambda: cell("LSTM"), readout=N, rng=1)
-    function = nl.loss(explained)
-    assert halves_of(models[0], function) is None
-    x, target = drawn(function, "float64")
-    agrees(*(model.value_and_grad(x, target, loss=explained) for model in models))
-
-
 def of_products(y, target):
     return np.mean((y @ np.einsum("ni,nj->ij", y, target)) ** 2)
 
 
-def test_a_loss_that_multiplies_matrices_is_left_to_numpy(cell, twins, agrees):
+@pytest.mark.parametrize("loss", [explained, of_products])
+def test_a_loss_that_adds_up_twice_or_multiplies_matrices_is_left_to_numpy(loss, cell, twins, agrees):
     models = twins(lambda: cell("LSTM"), readout=N, rng=1)
-    function = nl.loss(of_products)
+    function = nl.loss(loss)
     assert halves_of(models[0], function) is None
     x, target = drawn(function, "float64")
-    agrees(*(model.value_and_grad(x, target, loss=of_products) for model in models))
+    agrees(*(model.value_and_grad(x, target, loss=loss) for model in models))
 
 
 def test_two_losses_of_one_model_do_not_disturb_each_other(cell, twins, agrees):
