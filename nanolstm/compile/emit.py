@@ -23,7 +23,7 @@ RESERVED = {"np", "room", "steps", "rows", "dtype", "real", "a", "b", "size", "i
 
 
 _BEGINNINGS = ("first_", "last_", "start_", "real_", "constant_")
-_ENDINGS = ("_t", "_r", "_j", "_flat", "_packed", "_turned", "_total")
+_ENDINGS = ("_t", "_r", "_j", "_flat", "_packed", "_turned", "_total", "_at")
 
 
 class Target(Protocol):

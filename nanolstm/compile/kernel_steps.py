@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
 
 import attrs
 
 from nanolstm.compile.index import Affine, Index, broadcast, element, flat
 from nanolstm.compile.schedule import VIEWS, Nest, Stage, Task, bare, is_outer, origin, read_by
-from nanolstm.compile.writer import FUNCTIONS, VARIABLES, MustBeStoredError, Writer, shifted
+from nanolstm.compile.writer import FUNCTIONS, VARIABLES, MustBeStoredError, Spot, Writer, shifted
 from nanolstm.graph.node import Node
 
 RESTART, CUT = "at restart", "at cut"
@@ -48,6 +50,9 @@ INFIX = {
 
 LOGICAL = {"mul": "{} & {}", "minimum": "{} & {}", "add": "{} | {}", "maximum": "{} | {}", "stop": "{}"}
 """The same between masks."""
+
+Place: TypeAlias = "tuple[str, str, int]"
+"""Where a value stands: an array, the row that is computed, and the width of the array."""
 
 LONGEST = 60
 """How long an expression may be that is not given a name."""
@@ -102,21 +107,20 @@ class StepsWriter(Writer):
         with self.block(f"for t in {order}:"):
             self.line("g = bounds[part, t]  # the first row of this step")
             self.line("n = bounds[part, t + 1] - g  # and how many there are")
-            if self.plan.passing:
-                self.line("b = thread * room + g - top  # where they are in what is added up next")
+            if self.plan.in_blocks:
+                self.line("b = thread * room + g - top  # where they are in what stands there for a block of steps")
             with self.block("if n == 0:"):
                 self.line("continue")
             if not self.backward:
                 self._between()
-            for number, stage in enumerate(self.plan.stages):
-                self._stage(stage, number)
+            self.stages(self.plan.stages, len(self.plan.ahead))
             if self.backward:
                 self._between()
 
     def work(self) -> int:
         """About how many operations a row takes."""
         work = 0
-        for stage in self.plan.stages:
+        for stage in self.plan.everywhere:
             work += sum(2 * math.prod(x.shape) for node in stage.products for x in node.inputs if not x.lead)
             work += sum(5 * math.prod(nest.shape) * len(nest.tasks) for nest in stage.nests)
         return work
@@ -143,16 +147,27 @@ class StepsWriter(Writer):
                     for line in lines:
                         self.line(line)
 
-    def _stage(self, stage: Stage, number: int) -> None:
-        for node in stage.products:
-            self._product(node)
-        if stage.nests:
-            self.views, self.here = {}, {}
-            with self.block("for r in range(n):"):
-                mark, indent = len(self.lines), "    " * self.depth
-                for place, nest in enumerate(stage.nests):
-                    self._nest(nest, (number, place))
-            self.lines[mark:mark] = [f"{indent}{view} = {value}" for view, value in self.views.items()]
+    def stages(self, stages: Sequence[Stage], first: int) -> None:
+        """What is done one after the other, from the stage of number `first` on."""
+        for number, stage in enumerate(stages, first):
+            for node in stage.products:
+                self._product(node)
+            if stage.nests:
+                self.here = {}
+                with self._each_row():
+                    for place, nest in enumerate(stage.nests):
+                        self._nest(nest, (number, place))
+
+    @contextmanager
+    def _each_row(self) -> Iterator[None]:
+        """A loop over the n rows, before which it is said where they stand."""
+        self.views = {}
+        mark, before, inside = len(self.lines), "    " * self.depth, "    " * (self.depth + 1)
+        with self.block("for r in range(n):"):
+            yield
+        views = [(view, value, view.endswith("_at")) for view, value in self.views.items()]
+        self.lines[mark + 1 : mark + 1] = [f"{inside}{view} = {value}" for view, value, every in views if not every]
+        self.lines[mark:mark] = [f"{before}{view} = {value}" for view, value, every in views if every]
 
     # Products of all rows.
 
@@ -181,12 +196,15 @@ class StepsWriter(Writer):
         if at.terms.get(left[-1], 1) != 1 or set(at.terms) - set(left) or (count > 1 and not heads and not whole):
             raise MustBeStoredError(x)
         small = count == 1 and is_small(m, k)
-        packed = self._packed(matrix, turned=right[-1] != left[-1], small=small)
         (target, its_row, its_width), more = to, str(accumulate)
-        start, goal = _first(row, width, at.const), _first(its_row, its_width)
-        self.used.add("product")
         word = x.name or self.names[base]
         self.line(f"# {target} {'+=' if accumulate else '='} {word} times {self._about(matrix)}")
+        if small and self.over_rows:
+            self._loops_of_rows((array, row, width), at.const, (matrix, right, left[-1]), to, add=accumulate)
+            return
+        packed = self._packed(matrix, turned=right[-1] != left[-1], small=small)
+        start, goal = _first(row, width, at.const), _first(its_row, its_width)
+        self.used.add("product")
         ahead, own = f"product({array}, {start}", f"q * {packed}.shape[1]"
         if heads:
             with self.block(f"for head in range({count}):"):
@@ -195,6 +213,8 @@ class StepsWriter(Writer):
                 self.line(f"        {target}, {goal} + head * {m}, {its_width}, {more})")
         elif count > 1:
             self.line(f"{ahead}, {k}, n * {count}, {packed}, {own}, {k}, {m}, {target}, {goal}, {m}, {more})")
+        elif self.over_rows:
+            self.line(f"{ahead}, {width}, n, {packed}, {own}, {k}, {m}, {target}, {goal}, {its_width}, {more})")
         else:
             with self.block("if alone:"):
                 if small:
@@ -217,6 +237,20 @@ class StepsWriter(Writer):
             with self.loops([k], ["k"]):
                 self.line(f"total += {factor} * {matrix}[q, {Affine(0, {'k': m, 'j': 1})}]")
             self.line(f"{to[0]}[{to[1]}, j] {'+=' if add else '='} total")
+
+    def _loops_of_rows(self, x: Place, offset: int, by: tuple[Node, str, str], to: Place, *, add: bool) -> None:
+        """The products of all rows of a block with a small matrix, `by`, whose letter for the sum is the last of it."""
+        matrix, letters, summed = by
+        words = dict.fromkeys(letters, "j") | {summed: "k"}
+        shape = dict(zip(letters, matrix.shape, strict=True))
+        index = tuple(Affine() if shape[z] == 1 else Affine(0, {words[z]: 1}) for z in letters)
+        (m,) = (size for z, size in shape.items() if z != summed)
+        with self._each_row(), self.loops([m], ["j"]):
+            self.line(f"total = {self.number(0.0)}")
+            with self.loops([shape[summed]], ["k"]):
+                self.line(f"total += {self.spot(*x, Affine(offset, {'k': 1})).text} * {self.read(matrix, index)}")
+            goal = self.spot(*to, Affine(0, {"j": 1}))
+            self.line(goal.add("total") if add else goal.set("total"))
 
     def _packed(self, matrix: Node, *, turned: bool, small: bool) -> str:
         name = f"{self.names[matrix]}_packed{'_turned' if turned else ''}{'_small' if small else ''}"
@@ -261,7 +295,7 @@ class StepsWriter(Writer):
                 self.here[task.node] = f"{self.names[task.node]}_j"
                 if task.node in self.plan.stored:
                     for place in self.places(task.node):
-                        self.line(f"{self.view(*place)}[0] = {self.names[task.node]}_j")
+                        self.line(self.spot(*place, 1, Affine()).set(f"{self.names[task.node]}_j"))
 
     def _task(self, task: Task, *, once: bool) -> tuple[list[str], list[str]]:
         """The lines of a task, and what it writes to memory; `once` is whether one other task reads it."""
@@ -270,7 +304,7 @@ class StepsWriter(Writer):
         if task.kind == "each":
             return self._each(node, index, once=once)
         if task.kind == "blank":
-            return [], [f"{place} = {self._neutral(node)}" for place in self._elements(node, index)]
+            return [], [place.set(self._neutral(node)) for place in self._elements(node, index)]
         value = self.read_as(node.inputs[task.at], index, boolean=node.boolean)
         if task.kind == "part":
             if node.op.name == "concat":
@@ -280,18 +314,19 @@ class StepsWriter(Writer):
                 axis, start, _, step = node.static
                 inside = shifted(index, axis, start, step)
             # Written at once: what it reads may be a state that is written to at the end of the loop.
-            return [f"{place} = {value}" for place in self._elements(node, inside)], []
-        words = [f"{self.names[node]}_j"]
+            return [place.set(value) for place in self._elements(node, inside)], []
+        words = [Spot(f"{self.names[node]}_j")]
         if not _is_number(task):
             words = self._elements(node, broadcast(index, node.shape))
         if node.op.name == "sum":
-            return [f"{word} += {value}" for word in words], []
+            return [word.add(value) for word in words], []
         self.used.add("maximum")
-        return [f"{word} = maximum({word}, {value})" for word in words], []
+        return [word.set(f"maximum({word.text}, {value})") for word in words], []
 
-    def _elements(self, node: Node, index: Index) -> list[str]:
+    def _elements(self, node: Node, index: Index) -> list[Spot]:
         """An element of `node` wherever it is written to."""
-        return [f"{self.view(*place)}[{flat(index, node.shape)}]" for place in self.places(node)]
+        width = math.prod(node.shape)
+        return [self.spot(*place, width, flat(index, node.shape)) for place in self.places(node)]
 
     def _each(self, node: Node, index: Index, *, once: bool) -> tuple[list[str], list[str]]:
         value, stored = self._expression(node, index), node in self.plan.stored
@@ -300,7 +335,7 @@ class StepsWriter(Writer):
             self.here[node] = value if alone else f"({value})"
             return [], []
         word = self.here[node] = f"{self.names[node]}_j"
-        return [f"{word} = {value}"], [f"{place} = {word}" for place in self._elements(node, index)] if stored else []
+        return [f"{word} = {value}"], [place.set(word) for place in self._elements(node, index)] if stored else []
 
     def _expression(self, node: Node, index: Index) -> str:
         name = node.op.name
@@ -349,16 +384,16 @@ class StepsWriter(Writer):
         with self.loops([size[z] for z in outer], [names[z] for z in outer]):
             if inner in result:
                 with self.block(loop):
-                    self.line(f"{first} += {value}")
+                    self.line(first.add(value))
             else:
                 self.line(f"total = {self.number(0.0)}")
                 with self.block(loop):
                     self.line(f"total += {value}")
-                self.line(f"{first} += total")
+                self.line(first.add("total"))
         whole = [z for z in result if size[z] != 1]
         with self.loops([size[z] for z in whole], [names[z] for z in whole]) if others else self.block():
             for other in others:
-                self.line(f"{other} = {first}")
+                self.line(other.set(first.text))
 
 
 def _is_number(task: Task) -> bool:

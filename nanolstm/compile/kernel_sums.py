@@ -9,6 +9,7 @@ import attrs
 
 from nanolstm.compile.index import Affine, Index, flat
 from nanolstm.compile.kernel_steps import StepsWriter, is_small
+from nanolstm.compile.schedule import Stage
 from nanolstm.compile.writer import VARIABLES
 from nanolstm.graph.node import Node, in_order
 
@@ -27,29 +28,57 @@ class KernelWriter(StepsWriter):
 
     def steps(self) -> None:
         """All steps of a slice, and the sums over them."""
-        if not self.plan.sums:
+        plan = self.plan
+        if not plan.in_blocks:
             StepsWriter.steps(self)
             return
-        for node in self.plan.sums:
+        for node in plan.sums:
             total, size = self.names[node], math.prod(node.shape)
             self.declare(total, f"{self.dtype}[:, ::1]", total)
             self.line(f"{total}_r = {total}[part]")
             with self.loops([size], ["j"]):
                 self.line(f"{total}_r[j] = {self.number(0.0)}")
-        if not self.backward:
+        if plan.sums and not self.backward:
             raise NotImplementedError("a kernel that runs forward adds up over all rows")
         self.declare("room", "int64", "call.room")
-        self.line("end = bounds.shape[1] - 1")
-        with self.block("while end > 0:"):
-            self.line("begin = end - 1")
-            with self.block("while begin > 0 and bounds[part, end] - bounds[part, begin - 1] <= room:"):
-                self.line("begin -= 1")
-            self.line("top = bounds[part, begin]")
-            self.loop("range(end - 1, begin - 1, -1)")
-            self.line("rows = bounds[part, end] - top")
-            for node in self.plan.sums:
-                self._sum(node)
-            self.line("end = begin")
+        if self.backward:
+            self.line("end = bounds.shape[1] - 1")
+            with self.block("while end > 0:"):
+                self.line("begin = end - 1")
+                with self.block("while begin > 0 and bounds[part, end] - bounds[part, begin - 1] <= room:"):
+                    self.line("begin -= 1")
+                self._block("range(end - 1, begin - 1, -1)")
+                self.line("end = begin")
+        else:
+            self.line("begin = 0")
+            with self.block("while begin < bounds.shape[1] - 1:"):
+                self.line("end = begin + 1")
+                room = "bounds[part, end + 1] - bounds[part, begin] <= room"
+                with self.block(f"while end < bounds.shape[1] - 1 and {room}:"):
+                    self.line("end += 1")
+                self._block("range(begin, end)")
+                self.line("begin = end")
+
+    def _block(self, order: str) -> None:
+        """The steps from `begin` up to `end`, which `order` says, and what is done for all their rows."""
+        plan = self.plan
+        self.line("top = bounds[part, begin]")
+        self.line("rows = bounds[part, end] - top")
+        self._all_rows(plan.ahead, 0)
+        if plan.stages:
+            self.loop(order)
+        self._all_rows(plan.behind, len(plan.ahead) + len(plan.stages))
+        for node in plan.sums:
+            self._sum(node)
+
+    def _all_rows(self, stages: Sequence[Stage], first: int) -> None:
+        """What is done for all rows of a block, from the stage of number `first` on."""
+        if stages:
+            for line in ("g = top", "n = rows", "b = thread * room"):
+                self.line(line)
+            self.over_rows = True
+            self.stages(stages, first)
+            self.over_rows = False
 
     def work(self) -> int:
         """About how many operations a row takes."""

@@ -20,7 +20,7 @@ from nanolstm.compile.kernel_sums import KernelWriter
 from nanolstm.compile.members import over_members
 from nanolstm.compile.numpy_target import NumPyTarget
 from nanolstm.compile.schedule import VIEWS, Schedule, schedule
-from nanolstm.compile.writer import FUNCTIONS, PRODUCTS, WORDS, MustBeStoredError, Wanted
+from nanolstm.compile.writer import FUNCTIONS, PLACES, PRODUCTS, WORDS, MustBeStoredError, Wanted
 from nanolstm.errors import KernelError
 from nanolstm.graph.node import Node, input_node
 
@@ -80,7 +80,7 @@ def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
     if "on_arrays." in body:
         head.append("from nanolstm.compile.numpy_target import on_arrays")
     head.append("from nanolstm.kernels.compiled import QUICK, compiled")
-    for module, names in ((dtype, FUNCTIONS | {"select"}), ("products", PRODUCTS)):
+    for module, names in ((dtype, FUNCTIONS | {"select"}), ("places", PLACES), ("products", PRODUCTS)):
         if used & names:
             head.append(f"from nanolstm.kernels.{module} import {', '.join(sorted(used & names))}")
     head.append("from nanolstm.kernels.signals import announce")
@@ -117,7 +117,7 @@ def _function(run: Wanted, dtype: str, constants: dict[str, str]) -> _Function:
 
 
 def _written(run: Wanted, plan: Schedule, dtype: str, must: frozenset[Node], constants: dict[str, str]) -> _Function:
-    in_stages = [x for s in plan.stages for x in (*s.products, *(t.node for n in s.nests for t in n.tasks))]
+    in_stages = [x for s in plan.everywhere for x in (*s.products, *(t.node for n in s.nests for t in n.tasks))]
     names = identifiers([*plan.inputs.values(), *plan.once, *in_stages, *plan.sums, *plan.after], WORDS)
     writer = KernelWriter(plan, dtype, must, names, constants, run.backward)
     kernel = writer.write(f"{run.name}_steps", f"All steps of {run.graph.title}, of the slices from first to last.")
@@ -181,7 +181,7 @@ class _Binding:
         if before:
             body += [*room, "", "def before():", *(f"    {line}" for line in before), "", "call.before(before)"]
         made = self.writer.made
-        if plan.sums:
+        if plan.in_blocks:
             body.append(f"call.blocks({sum(map(elements, plan.passing))}, {self.writer.sizes})")
             body += [f"{names[node]} = call.total({elements(node)})" for node in plan.sums]
         body += _call(f"call.loop({self.run.name}_steps, {self.writer.work()}", made.values())

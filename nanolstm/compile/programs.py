@@ -19,6 +19,7 @@ from nanolstm.compile.backend import Runnable, made
 from nanolstm.compile.kernel_steps import CUT, RESTART
 from nanolstm.compile.members import side_by_side
 from nanolstm.compile.numpy_target import program
+from nanolstm.compile.schedule import CHEAP
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError
 from nanolstm.graph.derive import forward, reverse
@@ -28,13 +29,6 @@ from nanolstm.graph.simplify import simplified
 
 BACK = ("d ", "v d ")
 """How the names of cotangents and of their tangents begin."""
-
-CHEAP = {
-    *("add", "sub", "mul", "neg", "abs", "sign", "stop", "minimum", "maximum", "where", "less", "less_equal", "equal"),
-    *("expand", "reshape", "transpose", "slice", "place", "concat"),
-}
-"""Operations that cost less to do again than to keep the result of, if their operands are at hand."""
-
 
 _Made = TypeVar("_Made")
 

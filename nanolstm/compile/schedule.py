@@ -3,10 +3,14 @@
 All that is not a product with a matrix of parameters concerns one row alone. It is put into as few loops over features
 as possible, each over one shape: a value that is read at the place where it is computed stays a local variable, and
 only what is read elsewhere, or after the step, is written to memory.
+
+Where rows are narrower than a vector of the processor, what does not depend on the state is computed ahead of the time
+loop, for a block of steps at once, and what no new state needs, behind it: such loops run over rows, and not features.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
@@ -18,6 +22,18 @@ from nanolstm.graph.node import Graph, Node, Shape, apply, depending_on, in_orde
 
 VIEWS = (*plan.VIEWS, "expand")
 """Operations that are another way to read their operand."""
+
+CHEAP = {
+    *("add", "sub", "mul", "neg", "abs", "sign", "stop", "minimum", "maximum", "where", "less", "less_equal", "equal"),
+    *("expand", "reshape", "transpose", "slice", "place", "concat"),
+}
+"""Operations that cost less to do again than to keep the result of, if their operands are at hand."""
+
+EXCHANGE, DEAR = 1.5, 10
+"""How many operations it costs to hand a number over from one loop to another, and how many a function takes."""
+
+NARROW = 8
+"""How many elements a value of one row has at most in a step that is computed for a block of steps at once."""
 
 
 @attrs.frozen
@@ -64,9 +80,12 @@ class Schedule:
         answers: its outputs by name, without new states.
         states: for each state, by the name of its input, its new value.
         once: nodes of parameters alone.
+        ahead: what is computed for all rows of a block of steps before its time loop, in order.
         stages: the step, in order.
-        kept: nodes of the step whose values at all rows are written down.
-        passing: nodes of the step that are added up over the rows, and stand in memory only until they are.
+        behind: what is computed for all rows of a block of steps after its time loop, in order.
+        kept: nodes whose values at all rows are written down.
+        passing: nodes that stand in memory for a block of steps: they are added up over its rows, or read in another
+            of the three parts.
         sums: nodes that add up over the rows.
         after: nodes computed from these.
         place: where each node of the step is complete: (stage, nest); a product at nest -1.
@@ -78,7 +97,9 @@ class Schedule:
     answers: Mapping[str, Node]
     states: Mapping[str, Node]
     once: Sequence[Node]
+    ahead: Sequence[Stage]
     stages: Sequence[Stage]
+    behind: Sequence[Stage]
     kept: Sequence[Node]
     passing: Sequence[Node]
     sums: Sequence[Node]
@@ -86,6 +107,16 @@ class Schedule:
     place: Mapping[Node, tuple[int, int]]
     readers: Mapping[Node, Sequence[tuple[tuple[int, int], bool]]]
     stored: frozenset[Node]
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether steps are run in blocks, at whose beginning or end something is done for all their rows."""
+        return bool(self.sums or self.ahead or self.behind)
+
+    @property
+    def everywhere(self) -> Sequence[Stage]:
+        """All stages, in order."""
+        return (*self.ahead, *self.stages, *self.behind)
 
 
 def bare(shape: Shape) -> Shape:
@@ -170,35 +201,85 @@ def schedule(graph: Graph, carried: Mapping[str, str], must: frozenset[Node] = f
     if any(node.lead for node in depending_on(sums, nodes)):
         raise NotImplementedError("a value of all rows goes into a value of one row")
     placing = _Placing(must)
-    for node in nodes:
-        if node.lead and node.op.name != "input":
-            placing.add(node)
+    computed = [node for node in nodes if node.lead and node.op.name != "input"]
+    ahead, loop, behind = _parts(graph, computed, [answers[name] for name in carried.values()], carried, must)
+    for node in ahead:
+        placing.add(node)
+    begin = placing.next_part()
+    for node in loop:
+        placing.add(node)
     states: dict[str, Node] = {}
     for state, name in carried.items():
         new = answers[name]
-        if new in states.values() or not placing.in_place(graph.inputs[state], new):
+        if new in states.values() or new in ahead or not placing.in_place(graph.inputs[state], new):
             new = placing.at_the_end(new)
         states[state] = new
+    end = placing.next_part()
+    for node in behind:
+        placing.add(node)
     rows = {name: node for name, node in answers.items() if node.lead and name not in carried.values()}
     summed = [origin(x, must)[0] for node in sums for x in node.inputs if x.lead]
     if any(node.op.name == "input" and node.name in carried for node in summed):
         raise NotImplementedError("a state is added up as it comes in")
     kept = dict.fromkeys(rows.values())
-    passing = dict.fromkeys(node for node in summed if node.op.name != "input" and node not in kept)
+    passing = [node for node in summed if node.op.name != "input"] + placing.crossing(begin, end)
     return Schedule(
         inputs=graph.inputs,
         answers={name: node for name, node in answers.items() if name not in carried.values()},
         states=states,
         once=tuple(n for n in nodes if n not in with_rows and n.op.name not in ("input", "constant")),
-        stages=tuple(placing.stages),
+        ahead=tuple(placing.stages[:begin]),
+        stages=tuple(placing.stages[begin:end]),
+        behind=tuple(placing.stages[end:]),
         kept=tuple(kept),
-        passing=tuple(passing),
+        passing=tuple(dict.fromkeys(node for node in passing if node not in kept)),
         sums=tuple(sums),
         after=tuple(n for n in nodes if not n.lead and n in with_rows and n not in sums),
         place=placing.place,
         readers=placing.readers,
         stored=frozenset({*placing.stored, *kept, *passing, *states.values(), *must}),
     )
+
+
+def _parts(
+    graph: Graph, nodes: Sequence[Node], new: Sequence[Node], carried: Mapping[str, str], must: frozenset[Node]
+) -> tuple[list[Node], list[Node], list[Node]]:
+    """What is computed ahead of the time loop, in it, and behind it; all of it in the loop where rows are wide."""
+    if any(math.prod(task.shape) > NARROW for node in nodes if not is_product(node) for task in tasks_of(node)):
+        return [], list(nodes), []
+    states = [graph.inputs[state] for state in carried]
+    changing, needed = depending_on(states, [*states, *nodes]), {*new}
+    # A state stands in memory from one step to the next: only the step itself can read it, and write it.
+    needed |= {node for node in nodes if any(origin(x, must)[0] in states for x in node.inputs)}
+    needed = {*in_order(needed)}
+    copied = {node for node in new if node.op.name == "stop"}
+    ahead = [node for node in nodes if node in needed and node not in changing and node not in copied]
+    behind = [node for node in nodes if node not in needed]
+    loop = [node for node in nodes if node not in {*ahead, *behind}]
+    if loop and not _is_worth_it(ahead, read_by=[*loop, *behind], must=must):
+        ahead, loop = [], [node for node in nodes if node in {*ahead, *loop}]
+    if loop and not _is_worth_it(behind, read_from=loop, must=must):
+        behind, loop = [], [node for node in nodes if node in {*loop, *behind}]
+    return ahead, loop, behind
+
+
+def _is_worth_it(
+    nodes: Sequence[Node], must: frozenset[Node], read_by: Sequence[Node] = (), read_from: Sequence[Node] = ()
+) -> bool:
+    """Whether it pays to take `nodes` out of the time loop, which then finds in memory what they exchange with it."""
+    inside, outside = set(nodes), set(read_from)
+    exchanged = {origin(x, must)[0] for node in read_by for x in node.inputs} & inside
+    exchanged |= {origin(x, must)[0] for node in nodes for x in node.inputs} & outside
+    return sum(map(_work, nodes)) > EXCHANGE * sum(math.prod(node.shape) for node in exchanged)
+
+
+def _work(node: Node) -> int:
+    """About how many operations a value takes in a loop over rows, where a function that is dear is one of many."""
+    if node.op.name in (*VIEWS, "concat", "place", "stop"):
+        return 0
+    if is_product(node):
+        return sum(math.prod(x.shape) for x in node.inputs if not x.lead)
+    return math.prod(node.shape) * (1 if node.op.name in CHEAP else DEAR)
 
 
 def as_rows(node: Node, name: str) -> Node:
@@ -216,6 +297,7 @@ class _Placing:
 
     Attributes:
         must: nodes that have to stand in memory whatever they are.
+        begin: the first stage of the part that is being placed.
         place: where each node is complete: (stage, nest), a product at nest -1.
         first: where its first task is.
         stored: nodes that are read elsewhere than where they are computed.
@@ -223,7 +305,8 @@ class _Placing:
     """
 
     must: frozenset[Node]
-    stages: list[Stage] = attrs.field(factory=lambda: [Stage()])
+    begin: int = 0
+    stages: list[Stage] = attrs.field(factory=list)
     place: dict[Node, tuple[int, int]] = attrs.field(factory=dict)
     first: dict[Node, tuple[int, int]] = attrs.field(factory=dict)
     stored: set[Node] = attrs.field(factory=set)
@@ -238,10 +321,32 @@ class _Placing:
             return
         tasks = tasks_of(node)
         # What is begun in one stage and ended in a later one would be begun for all rows before it is ended for any.
-        operands = (origin(x, self.must)[0] for x in node.inputs)
-        stage = max((self.place[x][0] for x in operands if x in self.place), default=0) if len(tasks) > 1 else 0
+        operands = (origin(x, self.must)[0] for x in node.inputs) if len(tasks) > 1 else ()
+        stage = max((self.begin, *(self.place[x][0] for x in operands if x in self.place)))
         for task in tasks:
             self._put(task, stage)
+
+    def next_part(self) -> int:
+        """What is placed from now on comes after all that is there: from which stage on."""
+        self.begin = len(self.stages)
+        return self.begin
+
+    def crossing(self, begin: int, end: int) -> list[Node]:
+        """What is read in another of three parts than it is in, or otherwise than at one row after the other.
+
+        The second part, from stage `begin` up to `end`, is the time loop, which has memory for this.
+        """
+
+        def part(stage: int) -> int:
+            return (stage >= begin) + (stage >= end)
+
+        found = []
+        for node, (stage, _) in self.place.items():
+            read = {at[0] for at, _ in self.readers[node]}
+            far = node in self.stored and (is_product(node) or read - {stage}) and part(stage) != 1
+            if far or any(part(other) != part(stage) for other in read):
+                found.append(node)
+        return found
 
     def in_place(self, state: Node, new: Node) -> bool:
         """Whether the new value of a state can be written where the old one stands: whether that is read no more."""
@@ -254,20 +359,23 @@ class _Placing:
 
     def at_the_end(self, node: Node) -> Node:
         """A copy of `node` after everything else."""
-        last = len(self.stages) - 1
+        last = max(len(self.stages) - 1, self.begin)
         task = Task("each", apply("stop", node))
-        self.stages[last].nests.append(Nest(task.shape, [task]))
+        self._stage(last).nests.append(Nest(task.shape, [task]))
         self.place[task.node] = self.first[task.node] = (last, len(self.stages[last].nests) - 1)
         self.stored.add(node)
         self.readers[node].append((self.place[task.node], True))
         return task.node
 
+    def _stage(self, number: int) -> Stage:
+        while len(self.stages) <= number:
+            self.stages.append(Stage())
+        return self.stages[number]
+
     def _product(self, node: Node) -> None:
         vectors = [origin(x, self.must)[0] for x in node.inputs if x.lead]
-        stage = max((self.place[x][0] + 1 for x in vectors if x in self.place), default=0)
-        while len(self.stages) <= stage:
-            self.stages.append(Stage())
-        self.stages[stage].products.append(node)
+        stage = max((self.begin, *(self.place[x][0] + 1 for x in vectors if x in self.place)))
+        self._stage(stage).products.append(node)
         self.place[node] = self.first[node] = (stage, -1)
         self.stored |= {node, *vectors}
         for x in vectors:
@@ -288,7 +396,7 @@ class _Placing:
                 together = aligned and nest >= 0 and len(tasks_of(base)) == 1 and base.op.name not in ("sum", "max")
                 at = max(at, (stage, nest if together else nest + 1))
         stage, nest = at
-        nests = self.stages[stage].nests
+        nests = self._stage(stage).nests
         fits = (i for i in range(nest, len(nests)) if nests[i].shape == task.shape and task.kind != "contract")
         nest = next((i for i in fits if all(t.kind != "contract" for t in nests[i].tasks)), len(nests))
         if nest == len(nests):

@@ -26,6 +26,9 @@ FUNCTIONS = {
 }
 """Elementwise operations that are functions: they stand in `nanolstm.kernels.float32` and `float64`."""
 
+PLACES = {"get", "put"}
+"""What reads and writes single elements: they stand in `nanolstm.kernels.places`."""
+
 PRODUCTS = {"product", "product_of_one", "sums_of_products"}
 """Products: they stand in `nanolstm.kernels.products`."""
 
@@ -58,6 +61,7 @@ WORDS = {
     *("range", "len", "min", "True", "False", "None", "QUICK", "float32", "float64", "forward", "backward", "joint"),
     *VARIABLES,
     *FUNCTIONS,
+    *PLACES,
     *PRODUCTS,
 }
 """Words of the source itself, which no variable may be called."""
@@ -70,6 +74,23 @@ class MustBeStoredError(Exception):
         """Of `node`."""
         super().__init__(node)
         self.node = node
+
+
+@attrs.frozen
+class Spot:
+    """An element in memory, or a variable, as it is read."""
+
+    text: str
+
+    def set(self, value: str) -> str:
+        """A line that lets it be `value`."""
+        if self.text.startswith("get("):
+            return f"put{self.text[len('get') : -1]}, {value})"
+        return f"{self.text} = {value}"
+
+    def add(self, value: str) -> str:
+        """A line that adds `value` to it."""
+        return self.set(f"{self.text} + {value}") if self.text.startswith("get(") else f"{self.text} += {value}"
 
 
 @attrs.frozen(eq=False)
@@ -118,7 +139,9 @@ class Writer:
     owned: list[str] = attrs.field(factory=list, init=False)
     used: set[str] = attrs.field(factory=set, init=False)
     depth: int = attrs.field(default=1, init=False)
-    # Of the loop that is being written: where it is, its variables, which values stand in variables, rows in use.
+    # Of the loop that is being written: whether over all rows of a block, where it is, its variables, which values
+    # stand in variables, rows in use.
+    over_rows: bool = attrs.field(default=False, init=False)
     at: tuple[int, int] = attrs.field(default=(0, 0), init=False)
     variables: Sequence[str] = attrs.field(default=(), init=False)
     here: dict[Node, str] = attrs.field(factory=dict, init=False)
@@ -203,10 +226,14 @@ class Writer:
         states = (self.of_state(state) for state, new in self.plan.states.items() if new is node)
         return [(array, row), *((state, "p + r") for state in states if state != array)]
 
-    def view(self, array: str, row: str) -> str:
-        """A row of an array, as a variable."""
+    def spot(self, array: str, row: str, width: int, place: Affine) -> Spot:
+        """The element at `place` of a row of an array, which is `width` wide, in a loop over rows."""
+        if self.over_rows and row != "thread":
+            self.views.setdefault(f"{array}_at", f"{row.removesuffix(' + r')} * {width}")
+            self.used |= {"get", "put"}
+            return Spot(f"get({array}, {array}_at + {Affine(0, {'r': width}) + place})")
         self.views.setdefault(f"{array}_r", f"{array}[{row}]")
-        return f"{array}_r"
+        return Spot(f"{array}_r[{place}]")
 
     def address(self, node: Node, index: Index) -> tuple[Node, Affine]:
         """What in memory a value is, or is seen from, and the place there of its element `index`."""
@@ -247,7 +274,7 @@ class Writer:
             return f"{self.vector(node)}[{flat(index, node.shape)}]"
         computed_here = self.plan.place.get(node) == self.at and node not in self.done
         if (node.op.name == "input" or node in self.plan.stored) and not computed_here:
-            return f"{self.view(*self.memory(node)[:2])}[{flat(index, node.shape)}]"
+            return self.spot(*self.memory(node), flat(index, node.shape)).text
         if node.op.name in VIEWS and node not in self.must:
             return self.through(node, index)
         raise MustBeStoredError(node)
@@ -257,7 +284,7 @@ class Writer:
         operand = node.inputs[0]
         in_memory = operand.op.name == "input" or operand in self.plan.stored
         if node.op.name == "reshape" and in_memory and bare(node.shape) != bare(operand.shape):
-            return f"{self.view(*self.memory(operand)[:2])}[{flat(index, node.shape)}]"
+            return self.spot(*self.memory(operand), flat(index, node.shape)).text
         return self.read(operand, self.seen(node, index))
 
     def read_as(self, node: Node, index: Index, *, boolean: bool = False) -> str:
