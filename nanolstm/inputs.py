@@ -42,12 +42,13 @@ class Inputs:
         )
 
     def look(self) -> None:
-        """Look at the values of x.
+        """Look at the values of x and of the feeds.
 
         Raises:
             InputError: one is not finite; padding may hold anything.
         """
-        _finite(self.x, "x", self.valid)
+        for name, array in {"x": self.x, **self.feeds}.items():
+            _check_finite(array, name, self.valid)
 
     @property
     def batch(self) -> tuple[int, ...]:
@@ -66,7 +67,7 @@ def check_inputs(
     known_feeds: Mapping[str, FeedAnatomy],
     look: bool = True,
 ) -> Inputs:
-    """Check everything that comes with one call of a model; without `look` all but the values of x.
+    """Check everything that comes with one call of a model; without `look` all but the values of x and the feeds.
 
     Raises:
         InputError: a wrong rank, width, type or value; the text says what came and what was expected.
@@ -92,7 +93,7 @@ def check_inputs(
     valid = None if ends is None or (ends == time).all() else np.arange(time)[:, None] < ends
     found = Inputs(
         _time_first(array, batched),
-        check_feeds(feeds, known_feeds, batch, time, dtype, valid),
+        check_feeds(feeds, known_feeds, batch, time, dtype),
         ends,
         valid,
         _resets(resets, batch, time, valid),
@@ -102,9 +103,16 @@ def check_inputs(
     return found
 
 
-def only_x(x: Array, feeds: Mapping[str, Array]) -> Inputs:
-    """The inputs of a call that brings nothing but `x`, whose shape and dtype have passed every check before."""
-    return Inputs(_time_first(x, x.ndim == 3), feeds, None, None, None)
+def x_and_feeds(x: Array, given: Mapping[str, Array], others: Mapping[str, Array]) -> Inputs:
+    """The inputs of a call that brings nothing else, if shapes and dtypes like these have passed every check before.
+
+    Those that were `given` have the axes of x, or but one feature and no axis for it; the `others` are as in a run.
+    """
+    batched = x.ndim == 3
+    if given:
+        whole = ((name, value if value.ndim == x.ndim else value[..., None]) for name, value in given.items())
+        others = {**others, **{name: _time_first(value, batched) for name, value in whole}}
+    return Inputs(_time_first(x, batched), others, None, None, None)
 
 
 def check_initial(
@@ -166,11 +174,11 @@ def _time_first(array: Array, batched: bool) -> Array:
     return np.swapaxes(array, 0, 1) if batched else array
 
 
-def _finite(array: Array, name: str, valid: Array | None) -> Array:
-    """`array` (T, *batch, size) itself if all that is valid is finite; padding may hold anything."""
+def _check_finite(array: Array, name: str, valid: Array | None) -> None:
+    """Look whether all that is valid of an array (T, *batch, size) is finite; padding may hold anything."""
     finite = np.isfinite(array)
     if finite.all():
-        return array
+        return
     bad = ~finite if valid is None else ~finite & valid[..., None]
     if bad.any():
         t, *example, feature = (int(i) for i in np.argwhere(bad)[0])
@@ -181,7 +189,6 @@ def _finite(array: Array, name: str, valid: Array | None) -> Array:
         raise InputError(
             f"{name} has {what} at {where} ({bad.sum()} of {array.size} values are not finite); fill or drop them first"
         )
-    return array
 
 
 def _where(valid: Array, array: Array) -> Array:
@@ -223,12 +230,11 @@ def check_feeds(
     batch: tuple[int, ...],
     time: int,
     dtype: np.dtype[Any],
-    valid: Array | None,
 ) -> dict[str, Array]:
     """The feeds of a model by name, (T, *batch, size): those that were `given`, or else their defaults.
 
     Raises:
-        InputError: one that the model does not know, or lacks; another shape; a value that is not finite.
+        InputError: one that the model does not know, or lacks; another shape.
     """
     for name in given:
         if name not in known:
@@ -247,5 +253,5 @@ def check_feeds(
             array = array[..., None]
         if array.shape not in ((), shape):
             raise InputError(f"{name} has shape {array.shape}; expected {shape}")
-        feeds[name] = _finite(_time_first(np.broadcast_to(array, shape), bool(batch)), name, valid)
+        feeds[name] = _time_first(np.broadcast_to(array, shape), bool(batch))
     return feeds

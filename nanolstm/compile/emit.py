@@ -45,11 +45,15 @@ class Target(Protocol):
 
 @attrs.frozen
 class Source:
-    """What was emitted: Python source of a function `run`, and the order of what it takes and returns."""
+    """What was emitted: Python source of a function `run`, and the order of what it takes and returns.
+
+    `prepared` are those of a kernel's inputs from which something is computed before each run.
+    """
 
     text: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    prepared: tuple[str, ...] = ()
 
 
 def emit(plan: Plan, target: Target) -> Source:

@@ -199,7 +199,7 @@ class Bound:
         self._starting, self._preparing = call.starting, call.preparing
         self._kernel, self._before = call.kernel, (steps.bounds, steps.sequences, steps.owners)
         self._behind = (steps.alone, restart, cut, *call.arrays)
-        self.here = partial(call.kernel, NO_SIGNALS, *self._before, 0, steps.slices, 0, *self._behind)
+        self.here = partial(self.of(0, steps.slices, 0), NO_SIGNALS)
         self.work = call.rows * call.work
         self.restart()
         self.prepare()
@@ -214,9 +214,9 @@ class Bound:
         for prepare in self._preparing:
             prepare()
 
-    def run(self, signals: Array, first: int, last: int, thread: int) -> None:
-        """Run the slices from `first` to `last` from the states as they are, after giving `signals` that it begins."""
-        self._kernel(signals, *self._before, first, last, thread, *self._behind)
+    def of(self, first: int, last: int, thread: int) -> Task:
+        """What runs the slices from `first` to `last` from the states as they are."""
+        return partial(self._kernel, *self._before, first, last, thread, *self._behind)
 
     def sums(self) -> dict[str, Any]:
         """What was added up over the rows, by name; where it turns out to `stay`, in the same arrays each time."""
@@ -237,8 +237,8 @@ class Runs(Protocol):
 
     work: int
 
-    def run(self, signals: Array, first: int, last: int, thread: int) -> None:
-        """Run the slices from `first` to `last`, after giving `signals` that it begins."""
+    def of(self, first: int, last: int, thread: int) -> Task:
+        """What runs the slices from `first` to `last`."""
 
 
 def divided(bounds: Sequence[Runs], slices: int, then: Callable[[int, int], None] | None = None) -> list[Task]:
@@ -250,7 +250,7 @@ def divided(bounds: Sequence[Runs], slices: int, then: Callable[[int, int], None
 
     def task(thread: int) -> Task:
         first, last = slices * thread // threads, slices * (thread + 1) // threads
-        runs = [partial(bound.run, first=first, last=last, thread=thread) for bound in bounds]
+        runs = [bound.of(first, last, thread) for bound in bounds]
 
         def run(signals: Array) -> None:
             for one in runs:

@@ -19,7 +19,6 @@ RESTART, CUT = "at restart", "at cut"
 """Inputs that say at which rows a state starts anew, and at which no gradient goes through it."""
 
 ARGUMENTS = {
-    "signals": "int64[:, ::1]",
     "bounds": "int64[:, ::1]",
     "sequences": "int64[::1]",
     "owners": "int64[::1]",
@@ -30,9 +29,12 @@ ARGUMENTS = {
     "restart": "boolean[::1]",
     "cut": "boolean[::1]",
 }
-"""What every time loop is given: whom to tell that it begins, where each step of each slice of the batch begins, the
-first sequence of each, whose parameters each reads, slices from and to, which thread, whether the batch is one
-sequence, and at which rows states start anew and gradients stop (or nothing)."""
+"""What every time loop is given: where each step of each slice of the batch begins, the first sequence of each, whose
+parameters each reads, slices from and to, which thread, whether the batch is one sequence, and at which rows states
+start anew and gradients stop (or nothing)."""
+
+SIGNALS = {"signals": "int64[:, ::1]"}
+"""What it is given in the end, which alone is another in each call: whom to tell that it begins."""
 
 INFIX = {
     "add": "{} + {}",
@@ -91,7 +93,7 @@ class StepsWriter(Writer):
             mark, indent = len(self.lines), "    " * self.depth
             self.steps()
             self.lines[mark:mark] = [f"{indent}{line}" for line in self._own()]
-        return self.function(name, ARGUMENTS, about)
+        return self.function(name, ARGUMENTS, about, SIGNALS)
 
     def _own(self) -> list[str]:
         """Where the parameters that a slice reads are found."""

@@ -11,6 +11,7 @@ import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 import attrs
 
@@ -22,7 +23,7 @@ from nanolstm.compile.numpy_target import NumPyTarget
 from nanolstm.compile.schedule import VIEWS, Schedule, schedule
 from nanolstm.compile.writer import FUNCTIONS, PLACES, PRODUCTS, WORDS, MustBeStoredError, Wanted
 from nanolstm.errors import KernelError
-from nanolstm.graph.node import Node, input_node
+from nanolstm.graph.node import Node, in_order, input_node
 
 ABOUT = """\
 Names are the author's, and t1, t2, ... where there is none; `c_2` is another value of the name c, `before_c` is c as
@@ -123,11 +124,11 @@ def _written(run: Wanted, plan: Schedule, dtype: str, must: frozenset[Node], con
     kernel = writer.write(f"{run.name}_steps", f"All steps of {run.graph.title}, of the slices from first to last.")
     binding = _Binding(run, plan, writer)
     text = "\n".join(["", "", *kernel, "", "", *binding.lines()])
-    source = Source(text + "\n", (*plan.inputs, *binding.starts), tuple(binding.outputs()))
+    source = Source(text + "\n", (*plan.inputs, *binding.starts), tuple(binding.outputs()), binding.prepared)
     return _Function(source, writer.used, binding)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class _Binding:
     """Writes the plain function.
 
@@ -198,7 +199,8 @@ class _Binding:
             ]
             if known:
                 after.insert(0, f"{', '.join(known)}{',' * (len(known) == 1)} = call.known")
-            after += [f"{names[x]} = {self._value(x, words)}" for x in plan.after]
+            late = [x for x in self.plan.once if x in self._read_after - self._read_before]
+            after += [f"{names[x]} = {self._value(x, words)}" for x in (*late, *plan.after)]
             derivatives = [name for name, x in plan.answers.items() if not x.lead and name.startswith(("d ", "v d "))]
             after += _comment("derivatives by", [name.removeprefix("d ") for name in derivatives])
             after += _call("return (", [_answer(x, words) for x in sums])
@@ -211,21 +213,41 @@ class _Binding:
             *(f"    {line}".rstrip() for line in body),
         ]
 
-    def _known(self) -> list[str]:
-        """What is computed of parameters alone before the loop, and read after it."""
+    @cached_property
+    def _read_before(self) -> set[Node]:
+        """What the loop reads of parameters alone, and all that this is computed from."""
+        return {*in_order([*self.writer.vectors.values(), *(node for node, *_ in self.writer.packed.values())])}
+
+    @cached_property
+    def _read_after(self) -> set[Node]:
+        """What sums are taken apart with, as far as it is computed of parameters alone."""
         once, read = set(self.plan.once), set[Node]()
         stack = [x for x in self.plan.answers.values() if not x.lead]
         while stack:
             node = stack.pop()
             if node not in read:
                 read.add(node)
-                stack.extend(() if node in once else node.inputs)
-        return [self.writer.names[x] for x in self.plan.once if x in read]
+                stack.extend(() if node in once & self._read_before else node.inputs)
+        return read & once
+
+    def _known(self) -> list[str]:
+        """What is computed of parameters alone before the loop, and read after it."""
+        return [self.writer.names[x] for x in self.plan.once if x in self._read_after & self._read_before]
+
+    @property
+    def prepared(self) -> tuple[str, ...]:
+        """The inputs from which something is computed before each run."""
+        computed = {x for node in self._read_before & set(self.plan.once) for x in node.inputs}
+        computed |= {node for node, *_ in self.writer.packed.values()}
+        return tuple(name for name, node in self.plan.inputs.items() if node in computed)
 
     def _before(self) -> tuple[list[str], list[str]]:
         """Room for what is computed of parameters alone, and how it is computed."""
         names = self.writer.names
-        room, lines = [], [f"{names[node]} = {self._value(node, names)}" for node in self.plan.once]
+        room, lines = (
+            [],
+            [f"{names[node]} = {self._value(node, names)}" for node in self.plan.once if node in self._read_before],
+        )
         for name, node in self.writer.vectors.items():
             if node.op.name == "input":
                 room.append(f"{name}_flat = call.vector({name})")

@@ -167,9 +167,9 @@ class Writer:
         with self.block(*(f"for {name} in range({size}):" for name, size in zip(variables, sizes, strict=True))):
             yield
 
-    def function(self, name: str, arguments: Mapping[str, str], about: str) -> list[str]:
-        """All lines, as a compiled function of `arguments` and all arrays."""
-        whole = {**arguments, **self.arrays}
+    def function(self, name: str, first: Mapping[str, str], about: str, last: Mapping[str, str]) -> list[str]:
+        """All lines, as a compiled function of arguments `first`, all arrays, and arguments `last`."""
+        whole = {**first, **self.arrays, **last}
         types, names = (_wrapped(words, 116) for words in (whole.values(), whole))
         return [
             "@compiled(",

@@ -17,7 +17,7 @@ from nanolstm.compile.backend import chosen
 from nanolstm.gradient.batch import Batch
 from nanolstm.gradient.bound import BoundModel
 from nanolstm.graph.unchanged import Watch
-from nanolstm.inputs import check_feeds, only_x
+from nanolstm.inputs import x_and_feeds
 from nanolstm.kernels.threads import get_num_threads
 from nanolstm.language.functions import Array
 from nanolstm.language.parameters import Parameters
@@ -40,8 +40,8 @@ class Again:
         asked: the loss as it was asked for, which is not kept alive.
         found: what that was, if it was a name.
         layout: of the rows.
-        given: the names of the feeds that came.
-        feeds: all of them, if none came.
+        given: the shapes of the feeds that came, by name.
+        feeds: those that did not come, as a run takes them.
         parameters: of each part, and where its numbers stood.
         watches: what the parts and the loss were traced from, as long as that is the last that they were traced from.
         threads: on how many it ran.
@@ -53,7 +53,7 @@ class Again:
     asked: str | ref[Callable[..., Any]]
     found: Loss | None
     layout: Rows
-    given: frozenset[str]
+    given: Mapping[str, tuple[int, ...]]
     feeds: Mapping[str, Array]
     parameters: list[tuple[Parameters, Array]]
     watches: list[ref[Watch]]
@@ -66,9 +66,13 @@ class Again:
             type(target) is np.ndarray
             and target.shape == self.target
             and x.dtype is target.dtype is self.dtype
-            and feeds.keys() == self.given
+            and len(feeds) == len(self.given)
+            and all(self._is_feed(name, value) for name, value in feeds.items())
             and self._is_loss(loss)
         )
+
+    def _is_feed(self, name: str, value: Any) -> bool:
+        return type(value) is np.ndarray and value.shape == self.given.get(name) and value.dtype is self.dtype
 
     def _is_loss(self, loss: Any) -> bool:
         if isinstance(loss, str):
@@ -101,7 +105,7 @@ def again(
     """The loss and the gradient by the parameters, if the model did such a training step before.
 
     Raises:
-        InputError: a value of x or of a feed is not finite; another shape of a feed.
+        InputError: a value of x or of a feed is not finite.
     """
     steps = _steps.get(model)
     known = steps.get(x.shape) if steps and type(x) is np.ndarray else None
@@ -109,15 +113,12 @@ def again(
         return None
     if not known.holds(model.backend):
         return None
-    if feeds:
-        every: Mapping[str, Array] = check_feeds(feeds, model.feeds(), x.shape[:-2], x.shape[-2], model.dtype, None)
-    else:
-        every = known.feeds
     try:
         bound = known.free.pop()
     except IndexError:  # another thread uses it
         return None
-    bound.run(model, Batch(only_x(x, every), {}, known.layout, frozenset(), bool(feeds), None, None), target)
+    inputs = x_and_feeds(x, feeds, known.feeds)
+    bound.run(model, Batch(inputs, {}, known.layout, frozenset(), bool(feeds), None, None), target)
     answer = bound.value(), bound.back()
     bound.give_back()
     return answer
@@ -127,7 +128,7 @@ def remember(
     model: Sequence, bound: BoundModel, batch: Batch, function: Loss, target: Any, loss: Any, feeds: Mapping[str, Any]
 ) -> None:
     """Remember such a training step that was just done, if everything that was found out for it can be watched."""
-    if bound.loss is None:
+    if bound.loss is None or any(np.ndim(value) == 0 for value in feeds.values()):
         return
     shape = (*batch.inputs.batch, batch.layout.time, model.outputs)
     watches = [watch_of_loss(function, model.outputs, model.dtype), *(watch_of(part.cell) for part in model.parts())]
@@ -146,8 +147,8 @@ def remember(
         asked=asked,
         found=function if isinstance(loss, str) else None,
         layout=batch.layout,
-        given=frozenset(feeds),
-        feeds={} if feeds else batch.inputs.feeds,
+        given={name: np.shape(value) for name, value in feeds.items()},
+        feeds={name: value for name, value in batch.inputs.feeds.items() if name not in feeds},
         parameters=[(part.cell.parameters, part.cell.parameters.flat) for part in model.parts()],
         watches=[ref(watch) for watch in watches if watch is not None],
         threads=get_num_threads(),

@@ -13,7 +13,7 @@ import numpy as np
 from nanolstm.compile.memory import Memory, memory_of
 from nanolstm.errors import InputError
 from nanolstm.gradient.rows import Rows, rows_of, slices_of
-from nanolstm.inputs import Inputs, check_initial, check_inputs, numbers, only_x
+from nanolstm.inputs import Inputs, check_initial, check_inputs, numbers, x_and_feeds
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource, random_source
 
@@ -99,7 +99,7 @@ def check_batch(
     *,
     look: bool = True,
 ) -> Batch:
-    """Check everything that comes with a call; without `look` all but the values of x.
+    """Check everything that comes with a call; without `look` all but the values of x and the feeds.
 
     Raises:
         InputError: see [`Sequence`][nanolstm.Sequence]; or `truncate` or `checkpoint_every` is no number of steps.
@@ -109,7 +109,7 @@ def check_batch(
     alone = alone and truncate is None and checkpoint_every is None
     known = _shapes.setdefault(model, {}) if alone else {}
     if (shape := known.get(x.shape)) is not None:
-        inputs = only_x(x, shape.feeds)
+        inputs = x_and_feeds(x, {}, shape.feeds)
         if look:
             inputs.look()
         return Batch(inputs, {}, shape.layout, shape.bare, False, None, None)

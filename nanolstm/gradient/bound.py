@@ -111,7 +111,8 @@ class BoundModel:
         self._y = below
         self._hand_out = _HandOut(steps, batch.layout)
         self.loss = BoundLoss(halves, below, unordered, memory) if halves is not None else None
-        self._bring = [self._x, *(feed for _, feed in self._feeds)]  # x is always there, and gives the signal
+        self._looked_at = [self._x, *(feed for _, feed in self._feeds)]
+        self._bring = [*self._looked_at]  # x is always there, and gives the signal
         kernels: list[Runs] = [*self._bring, *(bound for _, _, bound in self._ahead)]
         if self.loss is not None:
             self._target = Bring(self.loss.target, steps.bounds, threads)
@@ -150,13 +151,13 @@ class BoundModel:
         """Run `model`, whose kernels these are, over what `batch` brings, and its loss, if it is bound to one.
 
         Raises:
-            InputError: a value of x is not finite.
+            InputError: a value of x or of a feed is not finite.
         """
         self._take(model, batch)
-        self._x.of(np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x, self._index)
+        self._x.next(np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x, self._index)
         if self._target is not None:
             assert target is not None
-            self._target.of(target, self._index)
+            self._target.next(target, self._index)
         changed = self._has_changed()
         for _, _, bound in self._ahead:
             bound.restart()
@@ -165,7 +166,7 @@ class BoundModel:
         run_all(self._tasks)
         for bring in self._bring:
             bring.end()
-        if not self._x.is_finite:
+        if not all(bring.is_finite for bring in self._looked_at):
             batch.inputs.look()
 
     def answer(self, model: Model, batch: Batch) -> tuple[Array, dict[str, Array]]:
@@ -207,7 +208,7 @@ class BoundModel:
             self._unordered.follow(self._steps)
         for name, feed in self._feeds if batch.fed or self._fed else ():
             value = batch.inputs.feeds[name]
-            feed.of(np.swapaxes(value, 0, 1) if batch.inputs.batch else value, self._index)
+            feed.next(np.swapaxes(value, 0, 1) if batch.inputs.batch else value, self._index)
         partly = batch.layout.lengths is not None  # what is beyond them stays as it was
         self._fed = batch.fed or (self._fed and partly)
         brings = not brings_inputs_alone(batch)

@@ -47,6 +47,7 @@ class BoundLoss:
             # Read where they stand, or copied there.
             self._sums = {} if self.add.stay else {name: np.array(value) for name, value in sums.items()}
             self.spread = Bound(halves.spread, steps, dtype, {**given, **more, **sums, **self._sums}, memory)
+        self._spreads_sums = not halves.sums.keys().isdisjoint(halves.spread.source.prepared)
 
     @property
     def cotangent(self) -> Array:
@@ -56,12 +57,14 @@ class BoundLoss:
     @np.errstate(all="ignore")  # what is not finite is looked for in the results
     def value(self, rows: int) -> Array:
         """The loss (of each model), from what was added up over so many rows; then `spread` may run."""
-        if rows != self._rows:
-            self._count[...] = self._rows = rows
         if self._sums:
             for name, found in self.add.sums().items():
                 self._sums[name][...] = found
-        self.spread.prepare()
+        if rows != self._rows:
+            self._count[...] = self._rows = rows
+            self.spread.prepare()
+        elif self._spreads_sums:
+            self.spread.prepare()
         value: Array = self.spread.sums()["loss"]
         return value
 

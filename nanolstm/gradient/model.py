@@ -167,7 +167,7 @@ class Derivable:
         keep: bool,
         asked: tuple[Any, Mapping[str, Any]] | None = None,
     ) -> tuple[float, Any, Recording | None]:
-        """The loss, its gradient, and with `keep` the run, of a batch whose x nobody has looked at.
+        """The loss, its gradient, and with `keep` the run, of a batch whose values nobody has looked at.
 
         `asked` are the loss and the feeds of a call that may come again as it is.
         """

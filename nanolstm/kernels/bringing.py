@@ -5,13 +5,14 @@ Every thread brings the rows of its own slices, right before its kernels read th
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from nanolstm.kernels.compiled import compiled, entry_point
 from nanolstm.kernels.signals import announce
+from nanolstm.kernels.threads import Task
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -19,11 +20,11 @@ _IN_ORDER = np.zeros(0, np.int64)
 
 
 def _bring(
-    signals: Any, bounds: Any, first: int, last: int, source: Any, index: Any, rows: Any, wrong: Any, thread: int
+    bounds: Any, first: int, last: int, thread: int, rows: Any, wrong: Any, index: Any, source: Any, signals: Any
 ) -> None:
     announce(signals)
     begin, end, width = bounds[first, 0], bounds[last - 1, -1], rows.shape[1]
-    bad = 0
+    bad = False
     if len(index):
         for r in range(begin, end):
             place = index[r]
@@ -45,7 +46,7 @@ def _entry(dtype: str) -> tuple[Any, Any]:
     """The compiled function, as it is called, and who keeps it."""
     rows = f"{dtype}[:, ::1]"
     made = compiled(
-        f"void(int64[:, ::1], int64[:, ::1], int64, int64, {rows}, int64[::1], {rows}, boolean[::1], int64)", apart=True
+        f"void(int64[:, ::1], int64, int64, int64, {rows}, boolean[::1], int64[::1], {rows}, int64[:, ::1])", apart=True
     )(_bring)
     return entry_point(made), made
 
@@ -66,7 +67,7 @@ class Bring:
         self._index = _IN_ORDER
         self._call = _entry(rows.dtype.name)[0]
 
-    def of(self, array: Array, index: Array | None) -> None:
+    def next(self, array: Array, index: Array | None) -> None:
         """Bring that (B, T, ...), or (T, ...), once: for each row the step which `index` says; without it in order."""
         flags = array.flags
         if not (flags.c_contiguous and flags.aligned):
@@ -74,10 +75,15 @@ class Bring:
         self._source = array.reshape(-1, self.rows.shape[1])
         self._index = _IN_ORDER if index is None else index
 
-    def run(self, signals: Array, first: int, last: int, thread: int) -> None:
-        """Bring the rows of the slices from `first` to `last`, after giving `signals` that it begins."""
-        if self._source is not None:
-            self._call(signals, self._bounds, first, last, self._source, self._index, self.rows, self._wrong, thread)
+    def of(self, first: int, last: int, thread: int) -> Task:
+        """What brings the rows of the slices from `first` to `last`."""
+        bring = partial(self._call, self._bounds, first, last, thread, self.rows, self._wrong)
+
+        def run(signals: Array) -> None:
+            if self._source is not None:
+                bring(self._index, self._source, signals)
+
+        return run
 
     def end(self) -> None:
         """It has run everywhere: bring nothing until there is something new, and hold on to nothing."""

@@ -122,20 +122,26 @@ def test_float32_is_that_of_numpy(kind, cell, twins, data, agrees):
 
 
 @pytest.mark.slow
-def test_float32_of_a_cell_that_loses_digits_is_no_farther_from_float64_than_that_of_numpy(cell, twins, data):
-    """A norm of three units divides by small numbers: both lose more digits there than lie between them."""
+def test_float32_of_a_cell_that_loses_digits_loses_less_than_one_bit_more_than_that_of_numpy(cell, twins, data):
+    """A norm of three units divides by small numbers: both lose more digits there than lie between them.
+
+    Which of the two is farther from float64 in one call is chance; on an average over many it is not.
+    """
     models = [*twins(lambda: cell("LayerNorm", dtype="float32")), twins(lambda: cell("LayerNorm"))[1]]
     for model in models[1:]:
         for key, value in models[0].parameters.items():
             model.parameters[key] = value.astype(model.dtype)
-    d = data(models[0], B, T)
-    for more in circumstances(d)[0].values():
-        kernel, numpy, exact = (model.value_and_grad(d.x, d.target, loss="mse", **more)[1] for model in models)
-        errors = [
-            max(np.abs(found[key] - exact[key]).max() / np.abs(exact[key]).max() for key in exact)
-            for found in (kernel, numpy)
-        ]
-        assert errors[0] <= max(errors[1], 1e-5)
+    ratios = []
+    for seed in range(12):
+        d = data(models[0], B, T, seed=seed)
+        for more in circumstances(d)[0].values():
+            kernel, numpy, exact = (model.value_and_grad(d.x, d.target, loss="mse", **more)[1] for model in models)
+            errors = [
+                max(np.abs(found[key] - exact[key]).max() / np.abs(exact[key]).max() for key in exact)
+                for found in (kernel, numpy)
+            ]
+            ratios.append(errors[0] / errors[1])
+    assert np.mean(np.log2(ratios)) < 1
 
 
 def test_one_sequence_is_that_of_numpy(cell, twins, data, agrees):
