@@ -86,7 +86,8 @@ def kernel_source(cell: Cell) -> str:
 
     if not isinstance(cell, Cell):
         raise InputError(f"kernel_source({cell!r}): expected a cell; of a model write nl.kernel_source(model.cells[0])")
-    wanted, _ = programs_of(cell).wanted_pair(Variant(wrt=frozenset(cell.parameters), kernel=cell.dtype.name))
+    asked = Variant(wrt=frozenset(cell.parameters), kernel=cell.dtype.name, firsts=False)
+    wanted, _ = programs_of(cell).wanted_pair(asked)
     return written(wanted, cell.dtype.name)[0]
 
 

@@ -46,6 +46,8 @@ class Variant:
             rows states start anew and gradients stop; its graph says nothing of it, unless the gradient by the start
             is asked for.
         record: whether the values of gates, states and local variables are asked for, as "value name".
+        firsts: whether the cotangents of first states are asked for. Without them a state goes back only as far as
+            something else needs its cotangent: of one that only hands on an input, the input's, if at all.
     """
 
     restarts: bool = False
@@ -54,6 +56,7 @@ class Variant:
     along: frozenset[str] | None = None
     kernel: str = ""
     record: bool = False
+    firsts: bool = True
 
 
 @attrs.frozen(eq=False)
@@ -205,6 +208,8 @@ class Programs:
         _, both = self._both(variant)
         ahead = {name: node for name, node in both.items() if not name.startswith(BACK)}
         back = {name: node for name, node in both.items() if name.startswith(BACK)}
+        if not variant.firsts:
+            back = _without_idle(back, self._carried(variant, "d "))
         kept = kept_nodes(list(ahead.values()), list(back.values()), {*self._carried(variant, "")})
         labels = _labels(kept, {x.name for x in _inputs(both.values()).values()} | ahead.keys())
         for label, node in labels.items():
@@ -221,7 +226,7 @@ class Programs:
     def _wanted(self, name: str, outputs: Mapping[str, Node], variant: Variant) -> Wanted:
         backward = name == "backward"
         title = f"{self.graph.title}, backward" if backward else self.graph.title
-        carried = self._carried(variant, "d " if backward else "")
+        carried = [name for name in self._carried(variant, "d " if backward else "") if name in outputs]
         # A state is an input even where nothing reads it.
         idle = {name: input_node(name, outputs[name].shape, lead=True) for name in carried}
         graph = Graph(title, {**idle, **_inputs(outputs.values())}, outputs)
@@ -294,6 +299,14 @@ def kept_nodes(ahead: Sequence[Node], back: Sequence[Node], states: Collection[s
             if not (free or cheap):
                 kept.append(node)
     return kept
+
+
+def _without_idle(back: Mapping[str, Node], carried: Sequence[str]) -> dict[str, Node]:
+    """`back` without those of the `carried` cotangents from which nothing else is computed."""
+    used = back.keys() - carried
+    while more := {name for name in carried if name in _inputs(back[name] for name in used)} - used:
+        used |= more
+    return {name: node for name, node in back.items() if name in used}
 
 
 def _inputs(outputs: Iterable[Node]) -> dict[str, Node]:

@@ -84,13 +84,15 @@ def start(
 ) -> ModelRun:
     """Everything that a run needs, part by part: at `point`, and along `direction` from there.
 
-    With `derive` it can go back again; with `frugal` only down to the lowest part that has parameters.
+    With `derive` it can go back again; with `frugal` only down to the lowest part that has parameters, and not to first
+    states.
     """
     here = {"": point(model, batch)} | ({"v ": direction} if direction is not None else {})
     found, whole, on = [], batch.layout.piece is None, not frugal
     for part in model.parts():
         below, on = on, on or bool(part.cell.parameters)
         asked = variant(model, part, batch, wrt, along=direction is not None, record=record, below=below)
+        asked = attrs.evolve(asked, firsts=not frugal)
         found.append((part, _programs(model, part, asked, derive=derive and on, whole=whole)))
     if not all(programs.are_kernels for _, programs in found):
         batch = batch.in_one_slice()
