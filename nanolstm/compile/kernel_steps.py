@@ -156,16 +156,16 @@ class StepsWriter(Writer):
                 self._product(node)
             if stage.nests:
                 self.here = {}
-                with self._each_row():
+                with self.each_row():
                     for place, nest in enumerate(stage.nests):
                         self._nest(nest, (number, place))
 
     @contextmanager
-    def _each_row(self) -> Iterator[None]:
-        """A loop over the n rows, before which it is said where they stand."""
+    def each_row(self, number: str = "n") -> Iterator[None]:
+        """A loop over so many rows, before which it is said where they stand."""
         self.views = {}
         mark, before, inside = len(self.lines), "    " * self.depth, "    " * (self.depth + 1)
-        with self.block("for r in range(n):"):
+        with self.block(f"for r in range({number}):"):
             yield
         views = [(view, value, view.endswith("_at")) for view, value in self.views.items()]
         self.lines[mark + 1 : mark + 1] = [f"{inside}{view} = {value}" for view, value, every in views if not every]
@@ -247,7 +247,7 @@ class StepsWriter(Writer):
         shape = dict(zip(letters, matrix.shape, strict=True))
         index = tuple(Affine() if shape[z] == 1 else Affine(0, {words[z]: 1}) for z in letters)
         (m,) = (size for z, size in shape.items() if z != summed)
-        with self._each_row(), self.loops([m], ["j"]):
+        with self.each_row(), self.loops([m], ["j"]):
             self.line(f"total = {self.number(0.0)}")
             with self.loops([shape[summed]], ["k"]):
                 self.line(f"total += {self.spot(*x, Affine(offset, {'k': 1})).text} * {self.read(matrix, index)}")

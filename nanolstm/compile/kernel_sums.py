@@ -162,7 +162,7 @@ class KernelWriter(StepsWriter):
         where = {z: Affine() if size[z] == 1 else Affine(0, {names[z]: 1}) for z in letters}
         place = flat(tuple(where[z] for z in result), tuple(size[z] for z in result))
         order = [z for z in (*(z for z in letters if z not in result), *result) if size[z] != 1]
-        with self.block("for r in range(rows):"):
+        with self.each_row("rows"):
             words = [self._element(x, tuple(where[z] for z in letters)) for x, letters in operands]
             with self.loops([size[z] for z in order], [names[z] for z in order]):
                 self.line(f"{word.format(place)} += {' * '.join(words)}")
@@ -170,12 +170,12 @@ class KernelWriter(StepsWriter):
     def _element(self, x: Node, index: Index) -> str:
         if not x.lead:
             return self.read(x, index)
-        array, row, _, at = self._whole_at(x, index)
-        self.line(f"{array}_r = {array}[{row} + r]")
+        array, row, width, at = self._whole_at(x, index)
+        word = self.place(array, row, width, at)
         if not x.boolean:
-            return f"{array}_r[{at}]"
+            return word
         self.used.add("select")
-        return f"select({array}_r[{at}], {self.number(1.0)}, {self.number(0.0)})"
+        return f"select({word}, {self.number(1.0)}, {self.number(0.0)})"
 
     def _whole(self, node: Node, letters: str) -> tuple[str, str, int, Affine]:
         sizes = zip(letters, node.shape, strict=True)

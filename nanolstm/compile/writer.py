@@ -229,11 +229,16 @@ class Writer:
     def spot(self, array: str, row: str, width: int, place: Affine) -> Spot:
         """The element at `place` of a row of an array, which is `width` wide, in a loop over rows."""
         if self.over_rows and row != "thread":
-            self.views.setdefault(f"{array}_at", f"{row.removesuffix(' + r')} * {width}")
-            self.used |= {"get", "put"}
-            return Spot(f"get({array}, {array}_at + {Affine(0, {'r': width}) + place})")
+            self.used.add("put")
+            return Spot(self.place(array, row.removesuffix(" + r"), width, place))
         self.views.setdefault(f"{array}_r", f"{array}[{row}]")
         return Spot(f"{array}_r[{place}]")
+
+    def place(self, array: str, first: str, width: int, place: Affine) -> str:
+        """The element at `place` of row r behind the `first`, counted through the whole array."""
+        self.views.setdefault(f"{array}_at", f"{first} * {width}")
+        self.used.add("get")
+        return f"get({array}, {array}_at + {Affine(0, {'r': width}) + place})"
 
     def address(self, node: Node, index: Index) -> tuple[Node, Affine]:
         """What in memory a value is, or is seen from, and the place there of its element `index`."""
