@@ -36,12 +36,14 @@ whose parameters it reads: where several of one shape run side by side, each has
 
     [g + r]   an array of all steps
     [p + r]   a state, or what is needed within one step: a row for each sequence
-    [b + r]   what is added up over the rows: those of some steps, for each thread
+    [b + r]   what stands there for the rows of a block of steps, for each thread: it is added up, or read elsewhere
     [part]    such a sum, of one slice
     [q]       parameters, and what is made of them alone: a row for each model
 
-Sums grow after each block of steps, from `begin` up to `end`, whose rows (at most `room`) begin at `top`. `alone`:
-the batch is one sequence. Before a row where `restart` is set, states start anew; where `cut` is, no gradient goes
+Steps are run in blocks, from `begin` up to `end`, whose rows (at most `room`) begin at `top`. Where rows are narrow,
+what depends on no state is computed for all of them ahead of the time loop, and what no state depends on behind it;
+there get and put read and write single elements, counted through the whole array. Then sums grow. `alone`: the batch
+is one sequence. Before a row where `restart` is set, states start anew; where `cut` is, no gradient goes
 back to the states before it. Both may be empty, for nowhere.
 
 product(x, its first element and stride, rows, packed matrix, its first element, inputs, outputs, y, its first element

@@ -281,10 +281,12 @@ def kept_nodes(ahead: Sequence[Node], back: Sequence[Node], states: Collection[s
     """The nodes that the forward program keeps for the backward one; the rest is computed again.
 
     Kept is what is dear (products, transcendental functions) or cannot be had from what is at hand; what is cheap and
-    follows from it, or from parameters, or from the inputs of the row, is computed again.
+    follows from it, or from parameters, or from the inputs of the row, is computed again. Not so that of which the
+    largest is taken: the derivative looks where the largest stands, and finds it only among the very same numbers.
     """
     first, nodes = in_order(ahead), in_order(back)
     known = set(first)
+    searched = {node.inputs[0] for node in first if node.op.name == "max"}
     turned = depending_on((x for x in nodes if x.op.name == "input" and x.name.startswith(BACK)), nodes)
     # What the backward program reads: operands of what only it computes.
     read = {x for node in nodes if node in turned or node not in known for x in node.inputs} | set(back)
@@ -293,7 +295,7 @@ def kept_nodes(ahead: Sequence[Node], back: Sequence[Node], states: Collection[s
     kept: list[Node] = []
     for node in first:
         free = not node.lead or (node.op.name == "input" and node.name not in states)
-        cheap = node.op.name in CHEAP and at_hand.issuperset(node.inputs)
+        cheap = node.op.name in CHEAP and node not in searched and at_hand.issuperset(node.inputs)
         if free or cheap or node in read:
             at_hand.add(node)
             if not (free or cheap):
