@@ -224,12 +224,13 @@ class _Binding:
     def _read_after(self) -> set[Node]:
         """What sums are taken apart with, as far as it is computed of parameters alone."""
         once, read = set(self.plan.once), set[Node]()
+        known = once & self._read_before
         stack = [x for x in self.plan.answers.values() if not x.lead]
         while stack:
             node = stack.pop()
             if node not in read:
                 read.add(node)
-                stack.extend(() if node in once & self._read_before else node.inputs)
+                stack.extend(() if node in known else node.inputs)
         return read & once
 
     def _known(self) -> list[str]:
@@ -246,10 +247,8 @@ class _Binding:
     def _before(self) -> tuple[list[str], list[str]]:
         """Room for what is computed of parameters alone, and how it is computed."""
         names = self.writer.names
-        room, lines = (
-            [],
-            [f"{names[node]} = {self._value(node, names)}" for node in self.plan.once if node in self._read_before],
-        )
+        once = [node for node in self.plan.once if node in self._read_before]
+        room, lines = [], [f"{names[node]} = {self._value(node, names)}" for node in once]
         for name, node in self.writer.vectors.items():
             if node.op.name == "input":
                 room.append(f"{name}_flat = call.vector({name})")

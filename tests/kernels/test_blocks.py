@@ -1,4 +1,4 @@
-"""Where rows are narrow, what needs no state is computed for a block of steps at once, ahead of the loop or behind it."""
+"""Where rows are narrow, what needs no state is computed for a block of steps, ahead of their loop or behind it."""
 
 import numpy as np
 import pytest
