@@ -47,7 +47,7 @@ class Target(Protocol):
 class Source:
     """What was emitted: Python source of a function `run`, and the order of what it takes and returns.
 
-    `prepared` are those of a kernel's inputs from which something is computed before each run.
+    `prepared` are those of a kernel's inputs that are looked at before each run.
     """
 
     text: str

@@ -246,8 +246,8 @@ class StepsWriter(Writer):
         words = dict.fromkeys(letters, "j") | {summed: "k"}
         shape = dict(zip(letters, matrix.shape, strict=True))
         index = tuple(Affine() if shape[z] == 1 else Affine(0, {words[z]: 1}) for z in letters)
-        (m,) = (size for z, size in shape.items() if z != summed)
-        with self.each_row(), self.loops([m], ["j"]):
+        outputs = math.prod(matrix.shape) // shape[summed]
+        with self.each_row(), self.loops([outputs], ["j"]):
             self.line(f"total = {self.number(0.0)}")
             with self.loops([shape[summed]], ["k"]):
                 self.line(f"total += {self.spot(*x, Affine(offset, {'k': 1})).text} * {self.read(matrix, index)}")

@@ -239,9 +239,9 @@ class _Binding:
 
     @property
     def prepared(self) -> tuple[str, ...]:
-        """The inputs from which something is computed before each run."""
+        """The inputs that are looked at before each run: something is computed from them, or they may be copied."""
         computed = {x for node in self._read_before & set(self.plan.once) for x in node.inputs}
-        computed |= {node for node, *_ in self.writer.packed.values()}
+        computed |= {*self.writer.vectors.values(), *(node for node, *_ in self.writer.packed.values())}
         return tuple(name for name, node in self.plan.inputs.items() if node in computed)
 
     def _before(self) -> tuple[list[str], list[str]]:

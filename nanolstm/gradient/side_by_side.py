@@ -79,6 +79,8 @@ class BoundMembers:
             self._dy = above.reshape(self.y.shape)
             turned = attrs.evolve(steps, backward=True)
             for run, given, bound in reversed(self._ahead):
+                if run.programs.pair is None:
+                    break
                 zeros = {cotangent(name): np.zeros_like(given[name]) for name in run.first}
                 order = turned if run.first else self._unordered
                 back = run.bind_back({**given, **bound.rows, **zeros, "d output": above}, order, memory)
@@ -298,7 +300,8 @@ def bound_members(models: tuple[Sequence, ...], batch: Batch, *, derive: bool) -
         return None
     layout = batch.layout
     whole = attrs.evolve(batch, layout=rows_of(layout.time, layout.batch, None, layout.slices, None), rng=None)
-    levels = start(model, whole, {"parameters"} if derive else set(), derive=derive).levels
+    # The very kernels that each of them alone is trained with, so that they do the same to the last bit.
+    levels = start(model, whole, {"parameters"} if derive else set(), derive=derive, frugal=True).levels
     if not all(run.programs.are_kernels for level in levels for run in level):
         return None
     try:

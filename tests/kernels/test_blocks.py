@@ -50,9 +50,23 @@ class Normed(Cell):
         return h / (1 + np.abs(h).max(axis=-1, keepdims=True)), h
 
 
+class OneHead(Cell):
+    """A product with one head of a value ahead of the loop, and one of the state behind it."""
+
+    heads: int = 1
+    inner: Gate = gate(np.tanh, W=None)
+    outer: Gate = gate(sigmoid, W=nl.blocks("h", "heads"))
+    last: Gate = gate(sigmoid, W=nl.blocks("h", "heads"))
+
+    def step(self, x, h):
+        u = self.inner(x)
+        h = 0.5 * h + self.outer(x, u) * u
+        return self.last(x, h), h
+
+
 KINDS = [
     Leaving,
-    *(pytest.param(kind, marks=pytest.mark.slow) for kind in (Handing, Normed, nl.cells.LRU, nl.cells.QRNN)),
+    *(pytest.param(kind, marks=pytest.mark.slow) for kind in (Handing, Normed, OneHead, nl.cells.LRU, nl.cells.QRNN)),
 ]
 
 
@@ -90,7 +104,7 @@ def test_what_hardly_pays_stays_in_the_loop(cell):
 
 
 @pytest.mark.parametrize("leading", [(1100,), (3, 600), (40, 3)], ids=["one sequence", "three", "forty"])
-@pytest.mark.parametrize("kind", KINDS, ids=["Leaving", "Handing", "Normed", "LRU", "QRNN"])
+@pytest.mark.parametrize("kind", KINDS, ids=["Leaving", "Handing", "Normed", "OneHead", "LRU", "QRNN"])
 def test_several_blocks_are_numpys(kind, leading, twins, data, agrees):
     models = twins(lambda: kind(inputs=2, hidden=3, rng=0))
     d = data(models[0], *leading)

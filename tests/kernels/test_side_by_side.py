@@ -113,6 +113,14 @@ def test_one_sequence_each_is_as_by_itself(cell, data, bound):
     assert max(bound) == MEMBERS
 
 
+def test_a_state_whose_cotangent_nothing_needs_is_left_out_as_by_itself(data, bound):
+    cells = [nl.cells.QRNN(inputs=2, hidden=3, rng=i) for i in range(MEMBERS)]
+    stack = Stack(tuple(nl.Sequence(one, backend="numba", readout=1, rng=0) for one in cells))
+    d = data(stack.models[0], 12, 60)
+    compared(stack, Given(d.x, d.target, {}, own=False))
+    assert max(bound) == MEMBERS
+
+
 def test_a_group_is_as_large_as_stays_in_the_cache(cell, data, bound, monkeypatch):
     stack = stacked(cell, "ToyLSTM")
     d = data(stack.models[0], 2, 9)
