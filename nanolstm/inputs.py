@@ -171,7 +171,7 @@ def numbers(value: Any, name: str, dtype: np.dtype[Any] | None) -> Array:
 
 
 def _time_first(array: Array, batched: bool) -> Array:
-    return np.swapaxes(array, 0, 1) if batched else array
+    return array.swapaxes(0, 1) if batched else array
 
 
 def _check_finite(array: Array, name: str, valid: Array | None) -> None:

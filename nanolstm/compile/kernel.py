@@ -64,6 +64,7 @@ class Call:
     restart: Array = NONE
     cut: Array = NONE
     rows: int = attrs.field(init=False)
+    alone: bool = attrs.field(init=False)
     threads: int = attrs.field(init=False)
     room: int = attrs.field(default=0, init=False)
     scratch: Array = attrs.field(default=NONE, init=False)
@@ -76,7 +77,7 @@ class Call:
     work: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.rows = self.steps.rows
+        self.rows, self.alone = self.steps.rows, self.steps.alone
         self.threads = min(get_num_threads(), self.steps.slices)
 
     def state(self, first: Array) -> Array:
@@ -155,9 +156,9 @@ class Call:
 
         Plain loops over a `small` one, which stand for the product of one row, read it column by column.
         """
-        if small and self.steps.alone:
-            columns = matrix.swapaxes(-1, -2).reshape(len(room), -1)
-            room[:, : columns.shape[1]] = columns
+        if small and self.alone:
+            columns = matrix.swapaxes(-1, -2)
+            room[:, : columns.size // len(room)].reshape(columns.shape)[...] = columns
         elif matrix.ndim == 2:
             pack(matrix, room[0])
         else:
@@ -198,7 +199,7 @@ class Bound:
         self.stay: bool | None = None
         self._starting, self._preparing = call.starting, call.preparing
         self._kernel, self._before = call.kernel, (steps.bounds, steps.sequences, steps.owners)
-        self._behind = (steps.alone, restart, cut, *call.arrays)
+        self._behind = (call.alone, restart, cut, *call.arrays)
         self.here = partial(self.of(0, steps.slices, 0), NO_SIGNALS)
         self.work = call.rows * call.work
         self.restart()

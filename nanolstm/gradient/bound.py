@@ -154,7 +154,7 @@ class BoundModel:
             InputError: a value of x or of a feed is not finite.
         """
         self._take(model, batch)
-        self._x.next(np.swapaxes(batch.inputs.x, 0, 1) if batch.inputs.batch else batch.inputs.x, self._index)
+        self._x.next(batch.inputs.x.swapaxes(0, 1) if self._batched else batch.inputs.x, self._index)
         if self._target is not None:
             assert target is not None
             self._target.next(target, self._index)
@@ -208,7 +208,7 @@ class BoundModel:
             self._unordered.follow(self._steps)
         for name, feed in self._feeds if batch.fed or self._fed else ():
             value = batch.inputs.feeds[name]
-            feed.next(np.swapaxes(value, 0, 1) if batch.inputs.batch else value, self._index)
+            feed.next(value.swapaxes(0, 1) if self._batched else value, self._index)
         partly = batch.layout.lengths is not None  # what is beyond them stays as it was
         self._fed = batch.fed or (self._fed and partly)
         brings = not brings_inputs_alone(batch)

@@ -64,9 +64,9 @@ class Watch:
                 return False
         for parts, before in self._parts:
             now = parts()
-            if len(now) != len(before) or not all(map(operator.is_, now, before)):
+            if len(now) != len(before) or (now and not all(map(operator.is_, now, before))):
                 return False
-        return all(array.tobytes() == before for array, before in self._arrays)
+        return not self._arrays or all(array.tobytes() == before for array, before in self._arrays)
 
     def _look_at_names(self, function: types.FunctionType) -> None:
         """Watch the globals that `function` reads, and what it reads of those that are modules."""
