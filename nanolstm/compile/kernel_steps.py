@@ -11,7 +11,8 @@ from typing import TypeAlias
 import attrs
 
 from nanolstm.compile.index import Affine, Index, broadcast, element, flat
-from nanolstm.compile.schedule import VIEWS, Nest, Stage, Task, bare, is_outer, origin, read_by
+from nanolstm.compile.schedule import Nest, Stage
+from nanolstm.compile.task import VIEWS, Task, bare, is_outer, origin, read_by
 from nanolstm.compile.writer import FUNCTIONS, VARIABLES, MustBeStoredError, Spot, Writer, shifted
 from nanolstm.graph.node import Node
 

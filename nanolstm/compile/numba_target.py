@@ -20,7 +20,8 @@ from nanolstm.compile.emit import Source, constant, identifiers
 from nanolstm.compile.kernel_sums import KernelWriter
 from nanolstm.compile.members import over_members
 from nanolstm.compile.numpy_target import NumPyTarget
-from nanolstm.compile.schedule import VIEWS, Schedule, schedule
+from nanolstm.compile.schedule import Schedule, schedule
+from nanolstm.compile.task import VIEWS
 from nanolstm.compile.writer import FUNCTIONS, PLACES, PRODUCTS, WORDS, MustBeStoredError, Wanted
 from nanolstm.errors import KernelError
 from nanolstm.graph.node import Node, in_order, input_node

@@ -19,7 +19,7 @@ from nanolstm.compile.backend import Runnable, made
 from nanolstm.compile.kernel_steps import CUT, RESTART
 from nanolstm.compile.members import side_by_side
 from nanolstm.compile.numpy_target import program
-from nanolstm.compile.schedule import CHEAP
+from nanolstm.compile.parts import CHEAP
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError
 from nanolstm.graph.derive import forward, reverse

@@ -3,56 +3,18 @@
 All that is not a product with a matrix of parameters concerns one row alone. It is put into as few loops over features
 as possible, each over one shape: a value that is read at the place where it is computed stays a local variable, and
 only what is read elsewhere, or after the step, is written to memory.
-
-Where rows are narrower than a vector of the processor, what does not depend on the state is computed ahead of the time
-loop, for a block of steps at once, and what no new state needs, behind it: such loops run over rows, and not features.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import attrs
 
-from nanolstm.compile import plan
+from nanolstm.compile.parts import parts_of
+from nanolstm.compile.task import VIEWS, Task, bare, is_product, origin, read_by, tasks_of
 from nanolstm.graph.node import Graph, Node, Shape, apply, depending_on, in_order
-
-VIEWS = (*plan.VIEWS, "expand")
-"""Operations that are another way to read their operand."""
-
-CHEAP = {
-    *("add", "sub", "mul", "neg", "abs", "sign", "stop", "minimum", "maximum", "where", "less", "less_equal", "equal"),
-    *("expand", "reshape", "transpose", "slice", "place", "concat"),
-}
-"""Operations that cost less to do again than to keep the result of, if their operands are at hand."""
-
-EXCHANGE, DEAR = 1.5, 10
-"""How many operations it costs to hand a number over from one loop to another, and how many a function takes."""
-
-NARROW = 7
-"""How many elements a row has at most that leaves a vector of AVX2 in float32 unfilled."""
-
-
-@attrs.frozen
-class Task:
-    """Something that is done for each element of a shape.
-
-    `each` computes an elementwise node, `part` puts operand `at` of a concatenation (or the operand of `place`) where
-    it belongs, `blank` fills what is to be added to or placed into, `reduce` and `contract` add up.
-    """
-
-    kind: Literal["each", "part", "blank", "reduce", "contract"]
-    node: Node
-    at: int = 0
-
-    @property
-    def shape(self) -> Shape:
-        """What it loops over."""
-        whole = self.node.inputs[self.at].shape if self.kind in ("part", "reduce") else self.node.shape
-        return bare(whole)
 
 
 @attrs.define(eq=False)
@@ -119,73 +81,6 @@ class Schedule:
         return (*self.ahead, *self.stages, *self.behind)
 
 
-def bare(shape: Shape) -> Shape:
-    """`shape` without axes of length 1."""
-    return tuple(size for size in shape if size != 1)
-
-
-def is_product(node: Node) -> bool:
-    """Whether it multiplies a vector of each row (or several, or one for each head) with a matrix of parameters."""
-    if node.op.name == "products":
-        return True
-    if node.op.name != "contract" or not node.lead:
-        return False
-    (x, matrix), (left, right, result, _) = node.inputs, node.static
-    if not x.lead or matrix.lead or not left or not right:
-        return False
-    heads = [letter for letter in left if letter in right and letter in result]
-    own = [letter for letter in left if letter not in right]
-    summed = [letter for letter in left if letter in right and letter not in result]
-    new = [letter for letter in right if letter not in left]
-    return (
-        len(summed) == 1
-        and len(new) == 1
-        and len(heads) + len(own) <= 1
-        and list(left) == heads + own + summed
-        and list(result) == heads + own + new
-        and list(right) in ([*heads, *new, *summed], [*heads, *summed, *new])
-    )
-
-
-def is_outer(node: Node) -> bool:
-    """Whether it is a contraction that sums over nothing: element by element, a product."""
-    if node.op.name != "contract":
-        return False
-    left, right, result, _ = node.static
-    return set(left) | set(right) == set(result) and node.lead
-
-
-def origin(node: Node, stored: frozenset[Node]) -> tuple[Node, bool]:
-    """What a view reads in the end, and whether element for element."""
-    aligned = True
-    while node.op.name in VIEWS and node not in stored:
-        operand = node.inputs[0]
-        aligned = aligned and node.op.name in ("reshape", "expand") and bare(node.shape) == bare(operand.shape)
-        node = operand
-    return node, aligned
-
-
-def tasks_of(node: Node) -> list[Task]:
-    """What has to be done for a node that is no product."""
-    if node.op.name == "concat":
-        return [Task("part", node, i) for i in range(len(node.inputs))]
-    if node.op.name == "place":
-        return [Task("blank", node), Task("part", node)]
-    if node.op.name in ("sum", "max"):
-        return [Task("reduce", node)] if not bare(node.shape) else [Task("blank", node), Task("reduce", node)]
-    if node.op.name == "contract" and not is_outer(node):
-        return [Task("blank", node), Task("contract", node)]
-    return [Task("each", node)]
-
-
-def read_by(task: Task) -> Iterator[Node]:
-    """The operands that a task reads."""
-    if task.kind == "part":
-        yield task.node.inputs[task.at]
-    elif task.kind != "blank":
-        yield from task.node.inputs
-
-
 def schedule(graph: Graph, carried: Mapping[str, str], must: frozenset[Node] = frozenset()) -> Schedule:
     """Order the nodes of `graph`, in which the input `state` becomes the output `carried[state]`.
 
@@ -202,7 +97,8 @@ def schedule(graph: Graph, carried: Mapping[str, str], must: frozenset[Node] = f
         raise NotImplementedError("a value of all rows goes into a value of one row")
     placing = _Placing(must)
     computed = [node for node in nodes if node.lead and node.op.name != "input"]
-    ahead, loop, behind = _parts(graph, computed, [answers[name] for name in carried.values()], carried, must)
+    entering, new_states = [graph.inputs[state] for state in carried], [answers[name] for name in carried.values()]
+    ahead, loop, behind = parts_of(computed, entering, new_states, must)
     for node in ahead:
         placing.add(node)
     begin = placing.next_part()
@@ -239,47 +135,6 @@ def schedule(graph: Graph, carried: Mapping[str, str], must: frozenset[Node] = f
         readers=placing.readers,
         stored=frozenset({*placing.stored, *kept, *passing, *states.values(), *must}),
     )
-
-
-def _parts(
-    graph: Graph, nodes: Sequence[Node], new: Sequence[Node], carried: Mapping[str, str], must: frozenset[Node]
-) -> tuple[list[Node], list[Node], list[Node]]:
-    """What is computed ahead of the time loop, in it, and behind it; all of it in the loop where rows are wide."""
-    if any(math.prod(task.shape) > NARROW for node in nodes if not is_product(node) for task in tasks_of(node)):
-        return [], list(nodes), []
-    states = [graph.inputs[state] for state in carried]
-    changing, needed = depending_on(states, [*states, *nodes]), {*new}
-    # A state stands in memory from one step to the next: only the step itself can read it, and write it.
-    needed |= {node for node in nodes if any(origin(x, must)[0] in states for x in node.inputs)}
-    needed = {*in_order(needed)}
-    copied = {node for node in new if node.op.name == "stop"}
-    ahead = [node for node in nodes if node in needed and node not in changing and node not in copied]
-    behind = [node for node in nodes if node not in needed]
-    loop = [node for node in nodes if node not in {*ahead, *behind}]
-    if loop and not _is_worth_it(ahead, read_by=[*loop, *behind], must=must):
-        ahead, loop = [], [node for node in nodes if node in {*ahead, *loop}]
-    if loop and not _is_worth_it(behind, read_from=loop, must=must):
-        behind, loop = [], [node for node in nodes if node in {*loop, *behind}]
-    return ahead, loop, behind
-
-
-def _is_worth_it(
-    nodes: Sequence[Node], must: frozenset[Node], read_by: Sequence[Node] = (), read_from: Sequence[Node] = ()
-) -> bool:
-    """Whether it pays to take `nodes` out of the time loop, which then finds in memory what they exchange with it."""
-    inside, outside = set(nodes), set(read_from)
-    exchanged = {origin(x, must)[0] for node in read_by for x in node.inputs} & inside
-    exchanged |= {origin(x, must)[0] for node in nodes for x in node.inputs} & outside
-    return sum(map(_work, nodes)) > EXCHANGE * sum(math.prod(node.shape) for node in exchanged)
-
-
-def _work(node: Node) -> int:
-    """About how many operations a value takes in a loop over rows, where a function that is dear is one of many."""
-    if node.op.name in (*VIEWS, "concat", "place", "stop"):
-        return 0
-    if is_product(node):
-        return sum(math.prod(x.shape) for x in node.inputs if not x.lead)
-    return math.prod(node.shape) * (1 if node.op.name in CHEAP else DEAR)
 
 
 def as_rows(node: Node, name: str) -> Node:

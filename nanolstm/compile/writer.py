@@ -14,7 +14,8 @@ from contextlib import contextmanager
 import attrs
 
 from nanolstm.compile.index import Affine, Index, broadcast, element, flat
-from nanolstm.compile.schedule import VIEWS, Schedule, bare, is_product
+from nanolstm.compile.schedule import Schedule
+from nanolstm.compile.task import VIEWS, bare, is_product
 from nanolstm.graph.node import Graph, Node
 
 VARIABLES = ("j", "k", "l", "m", "o", "u", "v", "w")
