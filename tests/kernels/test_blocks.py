@@ -122,6 +122,15 @@ def test_several_blocks_are_numpys(kind, leading, twins, data, agrees):
 
 
 @pytest.mark.slow
+def test_a_matrix_that_is_not_small_may_be_multiplied_outside_of_the_loop(twins, data, agrees):
+    models = twins(lambda: Leaving(inputs=40, hidden=3, rng=0))
+    d = data(models[0], 3, 600)
+    given = {"lengths": np.array([600, 7, 311]), "wrt": ("parameters", "x"), "loss": "mse"}
+    one, other = (model.value_and_grad(d.x, d.target, **given) for model in models)
+    agrees(one, other, 1e-11)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Leaving, Handing, Normed], ids=lambda kind: kind.__name__)
 def test_directions_through_several_blocks_are_numpys(kind, twins, data, agrees):
     models = twins(lambda: kind(inputs=2, hidden=3, rng=0))
