@@ -1,4 +1,4 @@
-"""What a kernel adds up over all rows: the gradients of parameters, as long as what they consist of is in the cache."""
+"""Blocks of steps, and what a kernel adds up over all rows of one while that is in the cache: gradients of parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from nanolstm.graph.node import Node, in_order
 
 @attrs.define(eq=False)
 class KernelWriter(StepsWriter):
-    """Writes the time loop and, where there are sums, blocks of steps around it, after each of which they grow.
+    """Writes the time loop, and blocks of steps around it where something is done for all rows of one at once.
+
+    That is what goes ahead of the loop, what goes behind it, and sums, which grow after each block.
 
     Each slice of the batch has sums of its own, which do not depend on who computes it.
 
@@ -171,7 +173,8 @@ class KernelWriter(StepsWriter):
         if not x.lead:
             return self.read(x, index)
         array, row, width, at = self._whole_at(x, index)
-        word = self.place(array, row, width, at)
+        self.used.add("get")
+        word = f"get({self.counted(array, row, width, at)})"
         if not x.boolean:
             return word
         self.used.add("select")

@@ -79,19 +79,23 @@ class MustBeStoredError(Exception):
 
 @attrs.frozen
 class Spot:
-    """An element in memory, or a variable, as it is read."""
+    """An element in memory, or a variable.
+
+    Attributes:
+        text: how it is read.
+        counted: the array and the place in it, if it is read and written by `get` and `put`.
+    """
 
     text: str
+    counted: str = ""
 
     def set(self, value: str) -> str:
         """A line that lets it be `value`."""
-        if self.text.startswith("get("):
-            return f"put{self.text[len('get') : -1]}, {value})"
-        return f"{self.text} = {value}"
+        return f"put({self.counted}, {value})" if self.counted else f"{self.text} = {value}"
 
     def add(self, value: str) -> str:
         """A line that adds `value` to it."""
-        return self.set(f"{self.text} + {value}") if self.text.startswith("get(") else f"{self.text} += {value}"
+        return self.set(f"{self.text} + {value}") if self.counted else f"{self.text} += {value}"
 
 
 @attrs.frozen(eq=False)
@@ -230,16 +234,16 @@ class Writer:
     def spot(self, array: str, row: str, width: int, place: Affine) -> Spot:
         """The element at `place` of a row of an array, which is `width` wide, in a loop over rows."""
         if self.over_rows and row != "thread":
-            self.used.add("put")
-            return Spot(self.place(array, row.removesuffix(" + r"), width, place))
+            self.used |= PLACES
+            counted = self.counted(array, row.removesuffix(" + r"), width, place)
+            return Spot(f"get({counted})", counted)
         self.views.setdefault(f"{array}_r", f"{array}[{row}]")
         return Spot(f"{array}_r[{place}]")
 
-    def place(self, array: str, first: str, width: int, place: Affine) -> str:
-        """The element at `place` of row r behind the `first`, counted through the whole array."""
+    def counted(self, array: str, first: str, width: int, place: Affine) -> str:
+        """An array and, counted through all of it, the element at `place` of row r behind the `first`."""
         self.views.setdefault(f"{array}_at", f"{first} * {width}")
-        self.used.add("get")
-        return f"get({array}, {array}_at + {Affine(0, {'r': width}) + place})"
+        return f"{array}, {array}_at + {Affine(0, {'r': width}) + place}"
 
     def address(self, node: Node, index: Index) -> tuple[Node, Affine]:
         """What in memory a value is, or is seen from, and the place there of its element `index`."""

@@ -82,9 +82,9 @@ def _slower(results: ZooResults) -> str:
     if not slower:
         return "No cell is slower than another library's at any shape.\n"
     text = (
-        f"Slower than another: {', '.join(slower)}. At B = 1 and H = 3 a call of ours has a fixed part of "
-        "some 40 µs in Python, which counts where a step has few operations; and a `lax.scan` of few operations takes "
-        "a tenth of the time, step by step, of one that has some more."
+        f"Slower than another: {', '.join(slower)}. At B = 1 and H = 3 a call of ours has a fixed part "
+        "in Python, which counts where a step has few operations; and a `lax.scan` of few operations takes "
+        "far less time, step by step, than one that has some more."
     )
     return textwrap.fill(text, 120) + "\n"
 
