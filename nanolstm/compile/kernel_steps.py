@@ -209,6 +209,7 @@ class StepsWriter(Writer):
         start, goal = _first(row, width, at.const), _first(its_row, its_width)
         self.used.add("product")
         ahead, own = f"product({array}, {start}", f"q * {packed}.shape[1]"
+        of_all = f"{ahead}, {width}, n, {packed}, {own}, {k}, {m}, {target}, {goal}, {its_width}, {more})"
         if heads:
             with self.block(f"for head in range({count}):"):
                 size = f"{own} + head * ({packed}.shape[1] // {count})"
@@ -217,7 +218,7 @@ class StepsWriter(Writer):
         elif count > 1:
             self.line(f"{ahead}, {k}, n * {count}, {packed}, {own}, {k}, {m}, {target}, {goal}, {m}, {more})")
         elif self.over_rows:
-            self.line(f"{ahead}, {width}, n, {packed}, {own}, {k}, {m}, {target}, {goal}, {its_width}, {more})")
+            self.line(of_all)
         else:
             with self.block("if alone:"):
                 if small:
@@ -228,7 +229,7 @@ class StepsWriter(Writer):
                     self.used.add("product_of_one")
                     self.line(f"product_of_one({array}, {start}, {packed}, {own}, {k}, {m}, {target}, {goal}, {more})")
             with self.block("else:"):
-                self.line(f"{ahead}, {width}, n, {packed}, {own}, {k}, {m}, {target}, {goal}, {its_width}, {more})")
+                self.line(of_all)
 
     def _loops_of_one(
         self, factor: str, matrix: str, sizes: tuple[int, int], to: tuple[str, str], *, add: bool

@@ -1,4 +1,4 @@
-"""Blocks of steps, and what a kernel adds up over all rows of one while that is in the cache: gradients of parameters."""
+"""Blocks of steps, and what is added up over the rows of one while they are in the cache: gradients of parameters."""
 
 from __future__ import annotations
 

@@ -60,10 +60,8 @@ class BoundLoss:
         if self._sums:
             for name, found in self.add.sums().items():
                 self._sums[name][...] = found
-        if rows != self._rows:
+        if self._spreads_sums or rows != self._rows:
             self._count[...] = self._rows = rows
-            self.spread.prepare()
-        elif self._spreads_sums:
             self.spread.prepare()
         value: Array = self.spread.sums()["loss"]
         return value
