@@ -91,8 +91,8 @@ def start(
     found, whole, on = [], batch.layout.piece is None, not frugal
     for part in model.parts():
         below, on = on, on or bool(part.cell.parameters)
-        asked = variant(model, part, batch, wrt, along=direction is not None, record=record, below=below)
-        asked = attrs.evolve(asked, firsts=not frugal)
+        along, firsts = direction is not None, not frugal
+        asked = variant(model, part, batch, wrt, along=along, record=record, below=below, firsts=firsts)
         found.append((part, _programs(model, part, asked, derive=derive and on, whole=whole)))
     if not all(programs.are_kernels for _, programs in found):
         batch = batch.in_one_slice()
@@ -107,7 +107,15 @@ def start(
 
 
 def variant(
-    model: Sequence, part: Part, batch: Batch, wrt: set[str], *, along: bool, record: bool, below: bool = True
+    model: Sequence,
+    part: Part,
+    batch: Batch,
+    wrt: set[str],
+    *,
+    along: bool,
+    record: bool,
+    below: bool = True,
+    firsts: bool = True,
 ) -> Variant:
     """What the programs of `part` are asked for if they run in NumPy; `below`: a gradient goes on to others."""
     cell, lowest = part.cell, part in model.lowest
@@ -117,7 +125,9 @@ def variant(
     if restarts:
         starts = model.learned_starts(part)
         wanted |= {f"start {name}" for name, key in starts.items() if group_of(model, key) in wrt}
-    return Variant(restarts, cuts, frozenset(wanted), frozenset(wanted) if along else None, record=record)
+    return Variant(
+        restarts, cuts, frozenset(wanted), frozenset(wanted) if along else None, record=record, firsts=firsts
+    )
 
 
 def _programs(model: Sequence, part: Part, asked: Variant, *, derive: bool, whole: bool) -> Runnables:
