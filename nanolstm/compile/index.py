@@ -26,6 +26,10 @@ class Affine:
         """All of it, `factor` times."""
         return Affine(self.const * factor, {name: f * factor for name, f in self.terms.items() if factor})
 
+    def stride(self, variable: str) -> int:
+        """How far apart two neighbours along `variable` lie: 0 where the place does not depend on it (a broadcast)."""
+        return self.terms.get(variable, 0)
+
     def __str__(self) -> str:
         words = [name if factor == 1 else f"{factor} * {name}" for name, factor in self.terms.items()]
         if self.const or not words:
@@ -54,3 +58,8 @@ def broadcast(index: Index, shape: Shape) -> Index:
     """The element of an operand of `shape` that goes into the element `index` of the result, by NumPy's rules."""
     last = index[len(index) - len(shape) :]
     return tuple(Affine() if size == 1 else where for where, size in zip(last, shape, strict=True))
+
+
+def is_contiguous(place: Affine, variable: str, size: int) -> bool:
+    """Whether the `size` elements along `variable` lie next to each other; one element always does."""
+    return size == 1 or place.stride(variable) == 1

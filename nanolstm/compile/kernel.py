@@ -151,12 +151,9 @@ class Call:
         """What is the same for all models."""
         return np.tile(vector, (self.steps.models, 1))
 
-    def pack(self, matrix: Array, room: Array, *, small: bool = False) -> None:
-        """Put a matrix, or several, one for each head or model, as products expect it into `room`.
-
-        Plain loops over a `small` one, which stand for the product of one row, read it column by column.
-        """
-        if small and self.alone:
+    def pack(self, matrix: Array, room: Array, *, columns_if_alone: bool = False) -> None:
+        """Put a matrix, or several, one for each head or model, into `room`, in the layout of its `PackedMatrix`."""
+        if columns_if_alone and self.alone:
             columns = matrix.swapaxes(-1, -2)
             room[:, : columns.size // len(room)].reshape(columns.shape)[...] = columns
         elif matrix.ndim == 2:

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import attrs
 
-from nanolstm.compile.index import Affine, Index, broadcast, element, flat
+from nanolstm.compile.index import Affine, Index, broadcast, element, flat, is_contiguous
+from nanolstm.compile.packed_matrix import PackedMatrix
 from nanolstm.compile.schedule import Nest, Stage
 from nanolstm.compile.task import VIEWS, Task, bare, is_outer, origin, read_by
 from nanolstm.compile.writer import FUNCTIONS, VARIABLES, MustBeStoredError, Spot, Writer, shifted
@@ -194,52 +195,54 @@ class StepsWriter(Writer):
         array, row, width = self.memory(base)
         k, m = x.shape[-1], next(size for z, size in zip(right, matrix.shape, strict=True) if z not in left)
         count, heads = (x.shape[0], left[0] in right) if len(left) == 2 else (1, False)
-        stride = at.terms.get(left[0], k) if len(left) == 2 else k
+        stride = at.stride(left[0]) if count > 1 else k
         whole = stride == k and width == count * k
-        if at.terms.get(left[-1], 1) != 1 or set(at.terms) - set(left) or (count > 1 and not heads and not whole):
+        if not is_contiguous(at, left[-1], k) or set(at.terms) - set(left) or (count > 1 and not heads and not whole):
             raise MustBeStoredError(x)
-        small = count == 1 and is_small(m, k)
+        plain = count == 1 and not heads and is_small(m, k)
         (target, its_row, its_width), more = to, str(accumulate)
         word = x.name or self.names[base]
         self.line(f"# {target} {'+=' if accumulate else '='} {word} times {self._about(matrix)}")
-        if small and self.over_rows:
+        if plain and self.over_rows:
             self._loops_of_rows((array, row, width), at.const, (matrix, right, left[-1]), to, add=accumulate)
             return
-        packed = self._packed(matrix, turned=right[-1] != left[-1], small=small)
+        packed = self._packed(matrix, transposed=right[-1] != left[-1], columns_if_alone=plain)
         start, goal = _first(row, width, at.const), _first(its_row, its_width)
         self.used.add("product")
-        ahead, own = f"product({array}, {start}", f"q * {packed}.shape[1]"
-        of_all = f"{ahead}, {width}, n, {packed}, {own}, {k}, {m}, {target}, {goal}, {its_width}, {more})"
+        ahead, sizes = f"product({array}, {start}", f"{k}, {m}"
         if heads:
             with self.block(f"for head in range({count}):"):
-                size = f"{own} + head * ({packed}.shape[1] // {count})"
-                self.line(f"{ahead} + head * {stride}, {width}, n, {packed}, {size}, {k}, {m},")
+                self.line(f"{ahead} + head * {stride}, {width}, n, {packed.panels('head', alone=None)}, {sizes},")
                 self.line(f"        {target}, {goal} + head * {m}, {its_width}, {more})")
         elif count > 1:
-            self.line(f"{ahead}, {k}, n * {count}, {packed}, {own}, {k}, {m}, {target}, {goal}, {m}, {more})")
+            panels = packed.panels(alone=None)
+            self.line(f"{ahead}, {k}, n * {count}, {panels}, {sizes}, {target}, {goal}, {m}, {more})")
         elif self.over_rows:
-            self.line(of_all)
+            panels = packed.panels(alone=None)
+            self.line(f"{ahead}, {width}, n, {panels}, {sizes}, {target}, {goal}, {its_width}, {more})")
         else:
             with self.block("if alone:"):
-                if small:
+                if plain:
                     place = Affine(at.const, {"k": 1})
                     factor = f"{array}[{row.removesuffix(' + r')}, {place}]"
                     self._loops_of_one(factor, packed, (k, m), (target, its_row.removesuffix(" + r")), add=accumulate)
                 else:
+                    panels = packed.panels(alone=True)
                     self.used.add("product_of_one")
-                    self.line(f"product_of_one({array}, {start}, {packed}, {own}, {k}, {m}, {target}, {goal}, {more})")
+                    self.line(f"product_of_one({array}, {start}, {panels}, {sizes}, {target}, {goal}, {more})")
             with self.block("else:"):
-                self.line(of_all)
+                panels = packed.panels(alone=False)
+                self.line(f"{ahead}, {width}, n, {panels}, {sizes}, {target}, {goal}, {its_width}, {more})")
 
     def _loops_of_one(
-        self, factor: str, matrix: str, sizes: tuple[int, int], to: tuple[str, str], *, add: bool
+        self, factor: str, matrix: PackedMatrix, sizes: tuple[int, int], to: tuple[str, str], *, add: bool
     ) -> None:
         """The product of one row with a small matrix."""
         k, m = sizes
         with self.loops([m], ["j"]):
             self.line(f"total = {self.number(0.0)}")
             with self.loops([k], ["k"]):
-                self.line(f"total += {factor} * {matrix}[q, {Affine(0, {'k': m, 'j': 1})}]")
+                self.line(f"total += {factor} * {matrix.in_columns('j', 'k', alone=True)}")
             self.line(f"{to[0]}[{to[1]}, j] {'+=' if add else '='} total")
 
     def _loops_of_rows(self, x: Place, offset: int, by: tuple[Node, str, str], to: Place, *, add: bool) -> None:
@@ -256,10 +259,11 @@ class StepsWriter(Writer):
             goal = self.spot(*to, Affine(0, {"j": 1}))
             self.line(goal.add("total") if add else goal.set("total"))
 
-    def _packed(self, matrix: Node, *, turned: bool, small: bool) -> str:
-        name = f"{self.names[matrix]}_packed{'_turned' if turned else ''}{'_small' if small else ''}"
-        self.packed[name] = (matrix, turned, small)
-        return self.declare(name, f"{self.dtype}[:, ::1]", name)
+    def _packed(self, matrix: Node, *, transposed: bool, columns_if_alone: bool) -> PackedMatrix:
+        name = f"{self.names[matrix]}_packed{'_turned' if transposed else ''}{'_small' if columns_if_alone else ''}"
+        self.packed[name] = PackedMatrix(name, matrix, transposed, columns_if_alone)
+        self.declare(name, f"{self.dtype}[:, ::1]", name)
+        return self.packed[name]
 
     def _about(self, node: Node) -> str:
         """The author's words for a value."""

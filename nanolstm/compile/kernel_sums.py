@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from nanolstm.compile.index import Affine, Index, flat
+from nanolstm.compile.index import Affine, Index, flat, is_contiguous
 from nanolstm.compile.kernel_steps import StepsWriter, is_small
 from nanolstm.compile.schedule import Stage
 from nanolstm.compile.writer import VARIABLES
@@ -116,7 +116,7 @@ class KernelWriter(StepsWriter):
             return False
         (x, x_row, x_width, x_at), (y, y_row, y_width, y_at) = self._whole(a, left), self._whole(b, right)
         m, n = a.shape[left.index(own[0])], b.shape[right.index(new[0])]
-        if x_at.terms.get(own[0], 1) != 1 or y_at.terms.get(new[0], 1) != 1:
+        if not (is_contiguous(x_at, own[0], m) and is_contiguous(y_at, new[0], n)):
             return False
         self.sizes.append((m, n))
         # All products are known only when everything is written, and arguments when it is bound.
@@ -129,7 +129,7 @@ class KernelWriter(StepsWriter):
         starts.append(f"part * {math.prod(node.shape)}")
         if heads:
             (head,) = heads
-            strides = (x_at.terms.get(head, 0), y_at.terms.get(head, 0), m * n)
+            strides = (x_at.stride(head), y_at.stride(head), m * n)
             starts = [f"{start} + head * {stride}" for start, stride in zip(starts, strides, strict=True)]
         with self.block(*(f"for head in range({a.shape[left.index(z)]}):" for z in heads)):
             self.line(f"sums_of_products({x}, {starts[0]}, {x_width}, {m}, {y}, {starts[1]}, {y_width}, {n}, rows,")

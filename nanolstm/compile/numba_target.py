@@ -150,7 +150,7 @@ class _Binding:
         sums = {node: input_node(self.writer.names[node], node.shape, lead=True) for node in plan.sums}
         alone = [*plan.once, *plan.after, *(x for x in plan.answers.values() if not x.lead)]
         found = over_members(
-            [*alone, *self.writer.vectors.values(), *(x for x, *_ in self.writer.packed.values())], sums
+            [*alone, *self.writer.vectors.values(), *(packed.matrix for packed in self.writer.packed.values())], sums
         )
         return "\n".join(attrs.evolve(self, several=found).lines()) + "\n"
 
@@ -219,7 +219,7 @@ class _Binding:
     @cached_property
     def _read_before(self) -> set[Node]:
         """What the loop reads of parameters alone, and all that this is computed from."""
-        return {*in_order([*self.writer.vectors.values(), *(node for node, *_ in self.writer.packed.values())])}
+        return {*in_order([*self.writer.vectors.values(), *(packed.matrix for packed in self.writer.packed.values())])}
 
     @cached_property
     def _read_after(self) -> set[Node]:
@@ -242,7 +242,7 @@ class _Binding:
     def prepared(self) -> tuple[str, ...]:
         """The inputs that are looked at before each run: something is computed from them, or they may be copied."""
         computed = {x for node in self._read_before & set(self.plan.once) for x in node.inputs}
-        computed |= {*self.writer.vectors.values(), *(node for node, *_ in self.writer.packed.values())}
+        computed |= {*self.writer.vectors.values(), *(packed.matrix for packed in self.writer.packed.values())}
         return tuple(name for name, node in self.plan.inputs.items() if node in computed)
 
     def _before(self) -> tuple[list[str], list[str]]:
@@ -258,11 +258,9 @@ class _Binding:
             else:
                 room.append(f"{name}_flat = call.of_each({elements(node)}{', bool' if node.boolean else ''})")
                 lines.append(f"{name}_flat[:] = {name}.reshape({name}_flat.shape)")
-        for packed, (node, turned, small) in self.writer.packed.items():
-            word = names[node] + (".swapaxes(-1, -2)" if turned else "")
-            shape = (*node.shape[:-2], *node.shape[:-3:-1]) if turned else node.shape
-            room.append(f"{packed} = call.packed({', '.join(map(str, shape))})")
-            lines.append(f"call.pack({word}, {packed}{', small=True' if small else ''})")
+        for packed in self.writer.packed.values():
+            room.append(f"{packed.name} = {packed.allocate()}")
+            lines.append(packed.pack(names[packed.matrix]))
         return list(dict.fromkeys(room)), list(dict.fromkeys(lines)) or (["pass"] if room else [])
 
     def _value(self, node: Node, names: Mapping[Node, str]) -> str:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import attrs
 
 from nanolstm.compile.index import Affine, Index, broadcast, element, flat
+from nanolstm.compile.packed_matrix import PackedMatrix
 from nanolstm.compile.schedule import Schedule
 from nanolstm.compile.task import VIEWS, bare, is_product
 from nanolstm.graph.node import Graph, Node
@@ -123,8 +124,7 @@ class Writer:
         lines: what is written so far.
         arrays: the function's array arguments by name, each with its type.
         made: for each of these, the expression by which it is had outside of the function.
-        packed: matrices that are packed, by the name of their packed form: the node, and whether its last two axes
-            change places, and whether it is small.
+        packed: matrices that are packed, by the name of their array.
         vectors: nodes of parameters alone that are read as they are, by name.
         owned: arrays with a row for each model, of which a slice reads its own model's.
         used: functions that it calls.
@@ -139,7 +139,7 @@ class Writer:
     lines: list[str] = attrs.field(factory=list, init=False)
     arrays: dict[str, str] = attrs.field(factory=dict, init=False)
     made: dict[str, str] = attrs.field(factory=dict, init=False)
-    packed: dict[str, tuple[Node, bool, bool]] = attrs.field(factory=dict, init=False)
+    packed: dict[str, PackedMatrix] = attrs.field(factory=dict, init=False)
     vectors: dict[str, Node] = attrs.field(factory=dict, init=False)
     owned: list[str] = attrs.field(factory=list, init=False)
     used: set[str] = attrs.field(factory=set, init=False)
