@@ -181,7 +181,8 @@ def _places(plan: Plan, in_loop: dict[Node, str]) -> dict[Node, tuple[Node, str]
     """Where the operands of a kept concatenation are computed: in their place in it, not to be copied there."""
     found: dict[Node, tuple[Node, str]] = {}
     for whole in plan.kept:
-        if whole.op.name == "concat" and whole.static == (-1,):
+        # An operand that occurs twice stands in two places.
+        if whole.op.name == "concat" and whole.static == (-1,) and len({*whole.inputs}) == len(whole.inputs):
             start = 0
             for node in whole.inputs:
                 end = start + node.shape[-1]

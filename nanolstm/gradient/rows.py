@@ -75,8 +75,11 @@ class Rows:
         if self.lengths is None:
             return np.arange(self.slices + 1, dtype=np.int64) * self.batch // self.slices
         steps = np.cumsum(self.lengths[self.order])
-        inner = np.searchsorted(steps, steps[-1] * np.arange(1, self.slices) / self.slices, side="right")
-        return np.array([0, *np.maximum.accumulate(np.clip(inner, 1, self.batch)), self.batch], np.int64)
+        ends = np.searchsorted(steps, steps[-1] * np.arange(1, self.slices) / self.slices, side="right")
+        # No slice is empty: memory is sized by how many sequences one has at most when all others have one.
+        number = np.arange(1, self.slices)
+        ends = np.maximum.accumulate(np.maximum(ends, number) - number) + number
+        return np.array([0, *np.minimum(ends, self.batch - self.slices + number), self.batch], np.int64)
 
     @cached_property
     def valid(self) -> Array:
