@@ -102,6 +102,10 @@ class KernelError(NanolstmError):
     """A step that cannot be compiled, or nothing to compile it with."""
 
 
+class WorkspaceError(NanolstmError):
+    """Compiled code wrote outside of a work buffer: a fault of nanolstm. Only raised with `NANOLSTM_POISON=1`."""
+
+
 class KernelWarning(UserWarning):
     """A step that is not compiled, or not kept compiled: it runs all the same, but more slowly."""
 

@@ -126,19 +126,24 @@ def _of_kernels(
     whole = check_batch(model, x, None, None, given, None, None, None, feeds).in_one_slice()
     x = np.zeros((*shape, model.inputs), model.dtype)
     own = {name: np.zeros((*shape, feed.size), model.dtype) for name, feed in model.feeds().items()}
-    below, state, calls = x.reshape(-1, model.inputs), {}, []
-    steps = whole.layout.steps()
+    below, state, calls = x.reshape(-1, model.inputs), {}, list[Callable[[], None]]()
+    steps, memory = whole.layout.steps(), Memory()
+    if memory.guarded:
+        calls.append(memory.poison)
     for level in start(model, whole, set()).levels:
         (run,) = level
         if not run.programs.are_kernels:
             return None
         rows = {name: own[name].reshape(-1, own[name].shape[-1]) if name in own else v for name, v in run.rows.items()}
         fixed = {name: np.array(value) for name, value in run.fixed.items()}  # training may go on
-        bound = run.bind({**fixed, **rows, **run.first, "x": below}, steps, Memory())
-        calls.append(bound.here)
+        bound = run.bind({**fixed, **rows, **run.first, "x": below}, steps, memory)
+        calls += [bound.prepare, bound.here] if memory.guarded else [bound.here]
         below = bound.rows["output"]
         for name, part in run.part.cell.anatomy.states.items():
             state[run.part.prefix + name] = bound.rows[f"last {name}"].reshape(*shape, *part.shape)
+
+    if memory.guarded:
+        calls.append(memory.check)
 
     def step() -> None:
         for call in calls:

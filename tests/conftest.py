@@ -6,6 +6,8 @@ The kernels have tests of their own, in `tests/kernels`; `NANOLSTM_BACKEND=numba
 import os
 
 os.environ.setdefault("NANOLSTM_BACKEND", "numpy")
+# Work memory is filled with NaN before each call, and guarded: a read of what nobody wrote spoils a result.
+os.environ.setdefault("NANOLSTM_POISON", "1")
 
 
 def pytest_collection_modifyitems(items):

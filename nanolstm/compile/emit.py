@@ -125,7 +125,7 @@ class _Writer:
         self.lines.append("# the loop")
         for node in plan.kept:
             shape, kind = f"(rows, {str(node.shape)[1:]}", "bool" if node.boolean else "dtype"
-            self.lines.append(f"{names[node]} = np.empty({shape}, {kind})")
+            self.lines.append(f"{names[node]} = empty({shape}, {kind})")
         self.lines += [f"last_{names[node]} = np.array(first_{names[node]})" for node in states]
         self.lines += [f"size = len(first_{names[states[0]]})", f"{now} = {first}", "for a, b in steps:"]
         comma = "," * (len(states) == 1)

@@ -82,7 +82,7 @@ class Call:
 
     def state(self, first: Array) -> Array:
         """A state that goes on from `first`, (batch, width)."""
-        state = np.empty(first.shape, self.dtype)
+        state = self.memory.lasting(first.shape, self.dtype)
         self.starting.append((state, first))
         return state.reshape(len(first), -1)
 
@@ -139,13 +139,13 @@ class Call:
         """Parameters that are read as they are: in their own memory, or copied each time where that is scattered."""
         if array.flags.c_contiguous:
             return array.reshape(self.steps.models, -1)
-        flat = np.empty(array.shape, array.dtype)
+        flat = self.memory.lasting(array.shape, array.dtype)
         self.preparing.append(lambda: np.copyto(flat, array))
         return flat.reshape(self.steps.models, -1)
 
     def of_each(self, width: int, kind: type | None = None) -> Array:
         """Room for something of each model."""
-        return np.empty((self.steps.models, width), kind or self.dtype)
+        return self.memory.lasting((self.steps.models, width), kind or self.dtype)
 
     def repeated(self, vector: Array) -> Array:
         """What is the same for all models."""
@@ -280,8 +280,10 @@ class Kernel:
         self, steps: Steps, dtype: np.dtype[Any], given: Mapping[str, Any], memory: Memory | None = None
     ) -> dict[str, Any]:
         """Its outputs by name, last states as "last h"; what is of all rows is of `memory`."""
-        bound = Bound(self, steps, np.dtype(dtype), given, memory or Memory())
+        memory = memory or Memory()
+        bound = Bound(self, steps, np.dtype(dtype), given, memory)
         run_all(divided([bound], steps.slices))
+        memory.check()
         return bound.rows | bound.sums()
 
 

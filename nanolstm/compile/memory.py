@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 import attrs
 import numpy as np
 
+from nanolstm.compile import poison
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _free: WeakKeyDictionary[Any, list[Memory]] = WeakKeyDictionary()
@@ -21,11 +23,17 @@ _free: WeakKeyDictionary[Any, list[Memory]] = WeakKeyDictionary()
 
 @attrs.define(eq=False)
 class Memory:
-    """The work arrays of one call; a context, at the end of which they are free for the next."""
+    """The work arrays of one call; a context, at the end of which they are free for the next.
+
+    Attributes:
+        guarded: whether its arrays are poisoned and guarded; see `nanolstm.compile.poison`.
+    """
 
     _owner: Any = None
+    guarded: bool = attrs.field(factory=poison.is_on, init=False)
     _room: list[Array] = attrs.field(factory=list, init=False)
     _arrays: list[Array] = attrs.field(factory=list, init=False)
+    _guards: dict[int, Array] = attrs.field(factory=dict, init=False)
     _next: int = attrs.field(default=0, init=False)
 
     @property
@@ -40,15 +48,44 @@ class Memory:
         if place < len(self._arrays):
             array = self._arrays[place]
             if array.shape == shape and array.dtype == dtype:
+                if self.guarded:
+                    poison.fill(array)
                 return array
         else:
             self._room.append(_aligned(0, place))
             self._arrays.append(self._room[place])
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        if self._room[place].nbytes < size:
+        if self.guarded:
+            self._room[place] = self._guarded(_aligned(size + 2 * poison.GUARD, place), place)
+        elif self._room[place].nbytes < size:
             self._room[place] = _aligned(size, place)
-        self._arrays[place] = self._room[place][:size].view(dtype).reshape(shape)
-        return self._arrays[place]
+        array = self._arrays[place] = self._room[place][:size].view(dtype).reshape(shape)
+        if self.guarded:
+            poison.fill(array)
+        return array
+
+    def lasting(self, shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> Array:
+        """An array with anything in it that belongs to whoever asks; `poison` leaves it as it is."""
+        if not self.guarded:
+            return np.empty(shape, dtype)
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        array = self._guarded(_aligned(size + 2 * poison.GUARD, 0), -1 - len(self._guards)).view(dtype).reshape(shape)
+        poison.fill(array)
+        return array
+
+    def poison(self) -> None:
+        """Before a call that uses arrays that were taken earlier: spoil what the last one left there."""
+        for array in self._arrays:
+            poison.fill(array)
+
+    def check(self) -> None:
+        """After a call: raise a WorkspaceError if something was written outside of an array."""
+        for number, memory in self._guards.items():
+            poison.check_guards(memory, number)
+
+    def _guarded(self, memory: Array, number: int) -> Array:
+        self._guards[number] = memory
+        return poison.guard(memory)
 
     def __enter__(self) -> Memory:
         return self
@@ -59,6 +96,8 @@ class Memory:
         self._next = 0
         if self._owner is not None:
             _free.setdefault(self._owner(), []).append(self)
+        if kind is None:
+            self.check()
 
 
 def memory_of(model: Any) -> Memory:
@@ -67,9 +106,10 @@ def memory_of(model: Any) -> Memory:
 
     free = _free.get(model)
     try:
-        return free.pop() if free else Memory(ref(model))
+        memory = free.pop() if free else Memory(ref(model))
     except IndexError:  # another thread was faster
-        return Memory(ref(model))
+        memory = Memory(ref(model))
+    return memory if memory.guarded == poison.is_on() else Memory(ref(model))
 
 
 def _aligned(size: int, place: int) -> Array:

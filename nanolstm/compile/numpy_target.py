@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import attrs
 import numpy as np
 
+from nanolstm.compile import poison
 from nanolstm.compile.combine import combined
 from nanolstm.compile.emit import Source, emit
 from nanolstm.compile.memory import Memory
@@ -118,6 +119,7 @@ def runtime() -> dict[str, Any]:
         "sigmoid": expit,
         "erf": erf,
         "softplus": softplus,
+        "empty": poison.empty,
         "placed": placed,
         "contracted": contracted,
         "resized": resized,
@@ -181,7 +183,7 @@ def resized(
 
 def late(value: Array, first: Array, steps: Sequence[tuple[int, int]]) -> Array:
     """`value` of all rows, one step before; `first` where a sequence begins."""
-    before, old = np.empty_like(value), first[:0]
+    before, old = poison.empty(value.shape, value.dtype), first[:0]
     for a, b in steps:
         size = min(len(old), b - a)
         before[a : a + size], before[a + size : b] = old[:size], first[size : b - a]

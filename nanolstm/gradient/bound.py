@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from nanolstm.compile import poison
 from nanolstm.compile.memory import Memory
 from nanolstm.compile.programs import Halves
 from nanolstm.compile.steps import Steps
@@ -90,9 +91,10 @@ class BoundModel:
         self.home = home
         self._layout = batch.layout
         steps, memory = _own(batch.layout.steps()), Memory()
+        self._memory = memory
         self._steps = steps
         self._unordered = unordered = steps.unordered()
-        below = np.empty((steps.rows, batch.inputs.x.shape[-1]), batch.inputs.x.dtype)
+        below = memory.take((steps.rows, batch.inputs.x.shape[-1]), batch.inputs.x.dtype)
         threads = min(get_num_threads(), steps.slices)
         self._x = Bring(below, steps.bounds, threads)
         self._target: Bring | None = None
@@ -124,7 +126,7 @@ class BoundModel:
         self._seen: list[bytes] = []
         self._brought = self._fed = False
         if derive:
-            self._dy = above = self.loss.cotangent if self.loss else np.empty_like(below)
+            self._dy = above = self.loss.cotangent if self.loss else memory.take(below.shape, below.dtype)
             turned = Steps(steps.bounds, steps.sequences, backward=True)
             for run, given, bound in reversed(self._ahead):
                 if run.programs.pair is None:
@@ -153,6 +155,8 @@ class BoundModel:
         Raises:
             InputError: a value of x or of a feed is not finite.
         """
+        if self._memory.guarded:
+            self._memory.poison()
         self._take(model, batch)
         self._x.next(batch.inputs.x.swapaxes(0, 1) if self._batched else batch.inputs.x, self._index)
         if self._target is not None:
@@ -164,6 +168,7 @@ class BoundModel:
             if changed:
                 bound.prepare()
         run_all(self._tasks)
+        self._memory.check()
         for bring in self._bring:
             bring.end()
         if not all(bring.is_finite for bring in self._looked_at):
@@ -177,7 +182,7 @@ class BoundModel:
             for name, value in bound.rows.items()
             if name.startswith("value ")
         }
-        new = np.empty if batch.layout.lengths is None else np.zeros
+        new = poison.empty if batch.layout.lengths is None else np.zeros
         shape = (batch.layout.batch, batch.layout.time)
         wanted = {name: (value, new((*shape, *value.shape[1:]), value.dtype)) for name, value in rows.items()}
         y = new((*shape, *self._y.shape[1:]), self._y.dtype)
@@ -191,7 +196,7 @@ class BoundModel:
 
     def _has_changed(self) -> bool:
         """Whether parameters may have changed since the last run."""
-        if self._many:
+        if self._many or self._memory.guarded:
             return True
         before, self._seen = self._seen, [array.tobytes() for array in self._numbers]
         return self._seen != before
@@ -257,6 +262,7 @@ class BoundModel:
             bound.restart()
             bound.prepare()
         run_all(self._tasks_back)
+        self._memory.check()
         sums = [bound.sums() for _, bound in self._back]
         # Copies: the sums stay here, and two parameters may have one and the same.
         return {name: np.array(sums[place][key]) for name, place, key in self._places}

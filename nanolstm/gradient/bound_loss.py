@@ -35,7 +35,8 @@ class BoundLoss:
         from nanolstm.compile.kernel import Bound, Kernel
 
         dtype, each = prediction.dtype, () if steps.members is None else (steps.members,)
-        self.target = np.zeros((len(prediction), halves.columns), dtype)
+        self.target = memory.take((len(prediction), halves.columns), dtype)
+        self._memory = memory
         self._count, self._rows = np.ones(each, dtype), 1
         given = {"prediction": prediction, "target": self.target}
         more = {"count": self._count, "d loss": np.ones(each, dtype)}
@@ -60,7 +61,7 @@ class BoundLoss:
         if self._sums:
             for name, found in self.add.sums().items():
                 self._sums[name][...] = found
-        if self._spreads_sums or rows != self._rows:
+        if self._spreads_sums or rows != self._rows or self._memory.guarded:
             self._count[...] = self._rows = rows
             self.spread.prepare()
         value: Array = self.spread.sums()["loss"]

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
+from nanolstm.compile import poison
 from nanolstm.compile.backend import chosen
 from nanolstm.compile.programs import Programs
 from nanolstm.gradient.batch import Batch
@@ -62,7 +63,7 @@ def bound_model(
     layout, resets = batch.layout, batch.inputs.resets
     restarts = resets is not None and bool(resets.any())
     kind = (batch.truncate, restarts, derive, record, halves)
-    key = (layout.time, batch.inputs.batch, layout.slices, *kind, get_num_threads())
+    key = (layout.time, batch.inputs.batch, layout.slices, *kind, get_num_threads(), poison.is_on())
     ready = known.get(key)
     if ready is None or not ready.fits(model):
         parts = [(programs_of(part.cell), part.cell.parameters.flat) for part in model.parts()]

@@ -14,6 +14,7 @@ from itertools import pairwise
 import attrs
 import numpy as np
 
+from nanolstm.compile import poison
 from nanolstm.compile.steps import Steps
 from nanolstm.language.functions import Array
 
@@ -148,7 +149,7 @@ class Rows:
         if self.in_order:
             return rows.reshape(self.time, self.batch, *rows.shape[1:]).swapaxes(0, 1)
         shape = (self.batch * self.time, *rows.shape[1:])
-        flat = np.empty(shape, rows.dtype) if self.lengths is None else np.zeros(shape, rows.dtype)
+        flat = poison.empty(shape, rows.dtype) if self.lengths is None else np.zeros(shape, rows.dtype)
         flat[self.index] = rows
         return flat.reshape(self.batch, self.time, *rows.shape[1:])
 
@@ -173,7 +174,7 @@ class Rows:
         """The inverse of `sorted`."""
         if self.lengths is None:
             return states
-        back = np.empty_like(states)
+        back = poison.empty(states.shape, states.dtype)
         back[self.order] = states
         return back
 

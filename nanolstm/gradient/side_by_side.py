@@ -59,7 +59,7 @@ class BoundMembers:
         self._unordered = steps.unordered()
         self._memory, self._memory_of_loss = memory, Memory()
         dtype = batch.inputs.x.dtype
-        below = np.empty((steps.rows, batch.inputs.x.shape[-1]), dtype)
+        below = memory.take((steps.rows, batch.inputs.x.shape[-1]), dtype)
         self._x = below.reshape(count, own.rows, -1)
         self._ahead: list[tuple[PartRun, dict[str, Array], Bound]] = []
         self._back: list[tuple[PartRun, Bound]] = []
@@ -75,7 +75,7 @@ class BoundMembers:
         self.y = below.reshape(count, own.rows, -1)
         self._tasks = divided([bound for _, _, bound in self._ahead], steps.slices)
         if derive:
-            above = np.empty_like(below)
+            above = memory.take(below.shape, below.dtype)
             self._dy = above.reshape(self.y.shape)
             turned = attrs.evolve(steps, backward=True)
             for run, given, bound in reversed(self._ahead):
@@ -134,6 +134,9 @@ class BoundMembers:
             x: (B, T, M), or for each its own (count, B, T, M).
             initial: first states by name, (count, B, ...); else those of the batch.
         """
+        if self._memory.guarded:
+            self._memory.poison()
+            self._x_put = self._asked = None
         self._parameters[...] = vectors
         if models is not self._models:
             self._models = models
@@ -154,6 +157,7 @@ class BoundMembers:
             bound.restart()
             bound.prepare()
         run_all(self._tasks)
+        self._memory.check()
 
     def _take_frozen(self, models: tuple[Sequence, ...]) -> None:
         parts = [[part.cell.frozen for part in model.parts()] for model in models]
@@ -281,6 +285,7 @@ class BoundMembers:
             bound.restart()
             bound.prepare()
         run_all(self._tasks_back)
+        self._memory.check()
         begin = 0
         for run, bound in self._back:
             sums = bound.sums()
