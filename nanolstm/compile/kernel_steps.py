@@ -14,6 +14,7 @@ from nanolstm.compile.index import Affine, Index, broadcast, element, flat, is_c
 from nanolstm.compile.packed_matrix import PackedMatrix
 from nanolstm.compile.schedule import Nest, Stage
 from nanolstm.compile.task import VIEWS, Task, bare, is_outer, origin, read_by
+from nanolstm.compile.verify import check_strides
 from nanolstm.compile.writer import FUNCTIONS, VARIABLES, MustBeStoredError, Spot, Writer, shifted
 from nanolstm.graph.node import Node
 
@@ -194,12 +195,15 @@ class StepsWriter(Writer):
         base, at = self.address(x, tuple(Affine(0, {z: 1}) if size != 1 else Affine() for z, size in sizes))
         array, row, width = self.memory(base)
         k, m = x.shape[-1], next(size for z, size in zip(right, matrix.shape, strict=True) if z not in left)
-        count, heads = (x.shape[0], left[0] in right) if len(left) == 2 else (1, False)
+        count = x.shape[0] if len(left) == 2 else 1
+        heads = count > 1 and left[0] in right
         stride = at.stride(left[0]) if count > 1 else k
         whole = stride == k and width == count * k
         if not is_contiguous(at, left[-1], k) or set(at.terms) - set(left) or (count > 1 and not heads and not whole):
             raise MustBeStoredError(x)
-        plain = count == 1 and not heads and is_small(m, k)
+        strides = [stride, 1] if len(left) == 2 else [1]
+        check_strides(lambda index: self.address(x, index)[1], x.shape, at.const, strides, width, array)
+        plain = count == 1 and is_small(m, k)
         (target, its_row, its_width), more = to, str(accumulate)
         word = x.name or self.names[base]
         self.line(f"# {target} {'+=' if accumulate else '='} {word} times {self._about(matrix)}")
@@ -289,10 +293,11 @@ class StepsWriter(Writer):
                 self.line(f"{self.names[task.node]}_j = {self._neutral(task.node)}")
         read = [origin(x, self.must)[0] for task in nest.tasks for x in read_by(task)]
         body, stores = [], []
-        for task in nest.tasks:
-            lines, writes = self._task(task, once=read.count(task.node) == 1)
-            body += lines
-            stores += writes
+        with self.ranging(nest.shape, self.variables):
+            for task in nest.tasks:
+                lines, writes = self._task(task, once=read.count(task.node) == 1)
+                body += lines
+                stores += writes
         with self.loops(nest.shape, self.variables):
             for text in (*body, *stores):  # what is written may stand where something that is read stood
                 self.line(text)
@@ -385,8 +390,9 @@ class StepsWriter(Writer):
         where = {z: Affine() if size[z] == 1 else Affine(0, {names[z]: 1}) for z in letters}
         self.variables = ()
         pairs = zip(node.inputs, (left, right), strict=True)
-        value = " * ".join(self.read_as(x, tuple(where[z] for z in word)) for x, word in pairs)
-        first, *others = self._elements(node, tuple(where[z] for z in result))
+        with self.ranging([size[z] for z in names], [*names.values()]):
+            value = " * ".join(self.read_as(x, tuple(where[z] for z in word)) for x, word in pairs)
+            first, *others = self._elements(node, tuple(where[z] for z in result))
         outer = [z for z in letters if z != inner and size[z] != 1]
         loop = f"for {names[inner]} in range({size[inner]}):"
         with self.loops([size[z] for z in outer], [names[z] for z in outer]):

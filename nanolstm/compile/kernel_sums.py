@@ -10,6 +10,7 @@ import attrs
 from nanolstm.compile.index import Affine, Index, flat, is_contiguous
 from nanolstm.compile.kernel_steps import StepsWriter, is_small
 from nanolstm.compile.schedule import Stage
+from nanolstm.compile.verify import check_strides
 from nanolstm.compile.writer import VARIABLES
 from nanolstm.graph.node import Node, in_order
 
@@ -118,6 +119,8 @@ class KernelWriter(StepsWriter):
         m, n = a.shape[left.index(own[0])], b.shape[right.index(new[0])]
         if not (is_contiguous(x_at, own[0], m) and is_contiguous(y_at, new[0], n)):
             return False
+        self._check_strides(a, left, heads, x_at, x_width)
+        self._check_strides(b, right, heads, y_at, y_width)
         self.sizes.append((m, n))
         # All products are known only when everything is written, and arguments when it is bound.
         self.declare("scratch", f"{self.dtype}[:, ::1]", "call.scratch")
@@ -135,6 +138,12 @@ class KernelWriter(StepsWriter):
             self.line(f"sums_of_products({x}, {starts[0]}, {x_width}, {m}, {y}, {starts[1]}, {y_width}, {n}, rows,")
             self.line(f"                 {self.names[node]}, {starts[2]}, {n}, scratch, thread * scratch.shape[1])")
         return True
+
+    def _check_strides(self, operand: Node, letters: str, heads: Sequence[str], at: Affine, width: int) -> None:
+        strides = [at.stride(letter) if letter in heads else 1 for letter in letters]
+        check_strides(
+            lambda index: self.address(operand, index)[1], operand.shape, at.const, strides, width, operand.name or operand.op.name
+        )
 
     def _small(self, node: Node, operands: Sequence[tuple[Node, str]], result: str) -> None:
         """Write a small product: first of a block, as that of large ones is, and then added to the sum."""
@@ -165,7 +174,8 @@ class KernelWriter(StepsWriter):
         place = flat(tuple(where[z] for z in result), tuple(size[z] for z in result))
         order = [z for z in (*(z for z in letters if z not in result), *result) if size[z] != 1]
         with self.each_row("rows"):
-            words = [self._element(x, tuple(where[z] for z in letters)) for x, letters in operands]
+            with self.ranging([size[z] for z in order], [names[z] for z in order]):
+                words = [self._element(x, tuple(where[z] for z in letters)) for x, letters in operands]
             with self.loops([size[z] for z in order], [names[z] for z in order]):
                 self.line(f"{word.format(place)} += {' * '.join(words)}")
 

@@ -94,10 +94,13 @@ class Memory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._next = 0
-        if self._owner is not None:
-            _free.setdefault(self._owner(), []).append(self)
-        if kind is None:
-            self.check()
+        try:
+            if kind is None:
+                self.check()
+        finally:
+            self._guards = {number: memory for number, memory in self._guards.items() if number >= 0}
+            if self._owner is not None:
+                _free.setdefault(self._owner(), []).append(self)
 
 
 def memory_of(model: Any) -> Memory:

@@ -22,6 +22,7 @@ from nanolstm.compile.members import over_members
 from nanolstm.compile.numpy_target import NumPyTarget
 from nanolstm.compile.schedule import Schedule, schedule
 from nanolstm.compile.task import VIEWS
+from nanolstm.compile.verify import check_order
 from nanolstm.compile.writer import FUNCTIONS, PLACES, PRODUCTS, WORDS, MustBeStoredError, Wanted
 from nanolstm.errors import KernelError
 from nanolstm.graph.node import Node, in_order, input_node
@@ -125,6 +126,7 @@ def _written(run: Wanted, plan: Schedule, dtype: str, must: frozenset[Node], con
     names = identifiers([*plan.inputs.values(), *plan.once, *in_stages, *plan.sums, *plan.after], WORDS)
     writer = KernelWriter(plan, dtype, must, names, constants, run.backward)
     kernel = writer.write(f"{run.name}_steps", f"All steps of {run.graph.title}, of the slices from first to last.")
+    check_order(plan, must, writer.row_of, names)
     binding = _Binding(run, plan, writer)
     text = "\n".join(["", "", *kernel, "", "", *binding.lines()])
     source = Source(text + "\n", (*plan.inputs, *binding.starts), tuple(binding.outputs()), binding.prepared)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
 from nanolstm.compile.index import Affine
@@ -56,6 +58,7 @@ class PackedMatrix:
 
     def in_columns(self, row: str, column: str, *, alone: bool | None) -> str:
         """The element that multiplies element `column` of the vector for element `row` of the result."""
-        if not self.columns_if_alone or alone is not True or len(self.shape) != 2:
+        *heads, m, _ = self.shape
+        if not self.columns_if_alone or alone is not True or math.prod(heads) != 1:
             raise AssertionError(f"{self.name} may stand in panels where it is read in columns")
-        return f"{self.name}[q, {Affine(0, {column: self.shape[0], row: 1})}]"
+        return f"{self.name}[q, {Affine(0, {column: m, row: 1})}]"

@@ -17,6 +17,7 @@ from nanolstm.compile.index import Affine, Index, broadcast, element, flat
 from nanolstm.compile.packed_matrix import PackedMatrix
 from nanolstm.compile.schedule import Schedule
 from nanolstm.compile.task import VIEWS, bare, is_product
+from nanolstm.compile.verify import check_within
 from nanolstm.graph.node import Graph, Node
 
 VARIABLES = ("j", "k", "l", "m", "o", "u", "v", "w")
@@ -144,11 +145,12 @@ class Writer:
     owned: list[str] = attrs.field(factory=list, init=False)
     used: set[str] = attrs.field(factory=set, init=False)
     depth: int = attrs.field(default=1, init=False)
-    # Of the loop that is being written: whether over all rows of a block, where it is, its variables, which values
-    # stand in variables, rows in use.
+    # Of the loop that is being written: whether over all rows of a block, where it is, its variables, up to where
+    # variables run, which values stand in variables, rows in use.
     over_rows: bool = attrs.field(default=False, init=False)
     at: tuple[int, int] = attrs.field(default=(0, 0), init=False)
     variables: Sequence[str] = attrs.field(default=(), init=False)
+    ranges: dict[str, int] = attrs.field(factory=dict, init=False)
     here: dict[Node, str] = attrs.field(factory=dict, init=False)
     views: dict[str, str] = attrs.field(factory=dict, init=False)
     done: set[Node] = attrs.field(factory=set, init=False)
@@ -167,10 +169,19 @@ class Writer:
         self.depth -= len(heads)
 
     @contextmanager
-    def loops(self, sizes: Sequence[int | str], variables: Sequence[str]) -> Iterator[None]:
+    def loops(self, sizes: Sequence[int], variables: Sequence[str]) -> Iterator[None]:
         """Write loops, one in the other."""
-        with self.block(*(f"for {name} in range({size}):" for name, size in zip(variables, sizes, strict=True))):
+        heads = [f"for {name} in range({size}):" for name, size in zip(variables, sizes, strict=True)]
+        with self.ranging(sizes, variables), self.block(*heads):
             yield
+
+    @contextmanager
+    def ranging(self, sizes: Sequence[int], variables: Sequence[str]) -> Iterator[None]:
+        """What is written meanwhile stands in loops over `variables`."""
+        outside = self.ranges
+        self.ranges = {**outside, **dict(zip(variables, sizes, strict=True))}
+        yield
+        self.ranges = outside
 
     def function(self, name: str, first: Mapping[str, str], about: str, last: Mapping[str, str]) -> list[str]:
         """All lines, as a compiled function of arguments `first`, all arrays, and arguments `last`."""
@@ -207,23 +218,32 @@ class Writer:
 
     def memory(self, node: Node) -> tuple[str, str, int]:
         """The array in which a value of rows stands, its row, and the width of the array."""
-        plan, width = self.plan, math.prod(node.shape)
-        if node.op.name == "input" and node.name in plan.states:
-            return self.of_state(node.name), "p + r", width
-        kind, name = f"{'boolean' if node.boolean else self.dtype}[:, ::1]", self.names[node]
-        size = f"{width}, bool" if node.boolean else str(width)
+        plan, width, row = self.plan, math.prod(node.shape), self.row_of(node)
+        states = [node.name] if node.op.name == "input" else [name for name, new in plan.states.items() if new is node]
+        if row == "p + r" and states and states[0] in plan.states:
+            return self.of_state(states[0]), row, width
+        name, size = self.names[node], f"{width}, bool" if node.boolean else str(width)
         if node.op.name == "input":
-            return self.declare(name, kind, f"call.given({name})"), "g + r", width
+            made = f"call.given({name})"
+        else:
+            made = {"g + r": name, "b + r": f"call.of_one_block({size})", "thread": f"call.of_one_row({size})"}.get(
+                row, f"call.of_one_step({size})"
+            )
+        kind = f"{'boolean' if node.boolean else self.dtype}[:, ::1]"
+        return self.declare(name, kind, made), row, width
+
+    def row_of(self, node: Node) -> str:
+        """The row of its array in which a value of rows stands."""
+        plan = self.plan
+        if node.op.name == "input":
+            return "p + r" if node.name in plan.states else "g + r"
         if node in plan.passing:
-            return self.declare(name, kind, f"call.of_one_block({size})"), "b + r", width
+            return "b + r"
         if node in plan.kept:
-            return self.declare(name, kind, name), "g + r", width
-        state = next((name for name, new in plan.states.items() if new is node), None)
-        if state is not None:
-            return self.of_state(state), "p + r", width
-        if all(at[0] == plan.place[node][0] for at, _ in plan.readers[node]) and not is_product(node):
-            return self.declare(name, kind, f"call.of_one_row({size})"), "thread", width
-        return self.declare(name, kind, f"call.of_one_step({size})"), "p + r", width
+            return "g + r"
+        is_state = any(new is node for new in plan.states.values())
+        in_one_stage = all(at[0] == plan.place[node][0] for at, _ in plan.readers[node])
+        return "thread" if in_one_stage and not is_state and not is_product(node) else "p + r"
 
     def places(self, node: Node) -> list[tuple[str, str]]:
         """Every array and row that a value is written to: what is kept of all rows may be a state as well."""
@@ -233,6 +253,7 @@ class Writer:
 
     def spot(self, array: str, row: str, width: int, place: Affine) -> Spot:
         """The element at `place` of a row of an array, which is `width` wide, in a loop over rows."""
+        check_within(place, width, self.ranges, array)
         if self.over_rows and row != "thread":
             self.used |= PLACES
             counted = self.counted(array, row.removesuffix(" + r"), width, place)
@@ -242,6 +263,7 @@ class Writer:
 
     def counted(self, array: str, first: str, width: int, place: Affine) -> str:
         """An array and, counted through all of it, the element at `place` of row r behind the `first`."""
+        check_within(place, width, self.ranges, array)
         self.views.setdefault(f"{array}_at", f"{first} * {width}")
         return f"{array}, {array}_at + {Affine(0, {'r': width}) + place}"
 
@@ -281,7 +303,9 @@ class Writer:
         if word is not None and (not bare(node.shape) or index == element(self.variables, node.shape)):
             return word
         if not node.lead:
-            return f"{self.vector(node)}[{flat(index, node.shape)}]"
+            place = flat(index, node.shape)
+            check_within(place, math.prod(node.shape), self.ranges, node.name or node.op.name)
+            return f"{self.vector(node)}[{place}]"
         computed_here = self.plan.place.get(node) == self.at and node not in self.done
         if (node.op.name == "input" or node in self.plan.stored) and not computed_here:
             return self.spot(*self.memory(node), flat(index, node.shape)).text
