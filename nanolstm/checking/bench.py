@@ -19,9 +19,6 @@ Place: TypeAlias = tuple[str, str]
 
 Values: TypeAlias = dict[Place, Array]
 
-SIZES = ((2, 5), (3, 4), (4, 4), (3, 6), (6, 6), (4, 8), (8, 8), (16, 16))
-"""Inputs and hidden sizes in the order in which they are tried: some cells have heads, some have inputs = hidden."""
-
 TRIES = 4
 """How many points are tried where differences cannot be trusted."""
 
@@ -82,6 +79,15 @@ class Bench:
         there = (point for point in points if all(self._at(setting, point).finite for setting in settings))
         self._first = next(there, len(points))
         return self._first < len(points)
+
+    def zero_gradients(self) -> tuple[str, ...]:
+        """What the loss does not depend on at all: every gradient by it is 0 everywhere, over every setting."""
+        runs = [self.run(setting) for setting in self.settings]
+        return tuple(
+            label_of(place)
+            for place in runs[0].places
+            if all(not np.any(run.planned[1].get(place, 0.0)) for run in runs)
+        )
 
     def run(self, setting: Setting, attempt: int = 0) -> Run:
         """The cell over `setting`, at one of the points."""
@@ -266,7 +272,7 @@ class Run:
         value, found = self.model.value_and_grad(
             whole.pop("x"), self.target, loss=self.loss, wrt=self.wrt, **whole, **more
         )
-        return value, _flat(found)
+        return value, flat_values(found)
 
     def gradient_of_chunks(self, values: Values) -> Values:
         """The gradient without the option `truncate`: that of all chunks together."""
@@ -274,7 +280,7 @@ class Run:
         for place, chunk in self.chunks(values):
             x, target = chunk.pop("x"), self.target[place]
             _, found = self.model.value_and_grad(x, target, loss=self.loss, wrt=self.wrt, **chunk)
-            for name, g in _flat(found).items():
+            for name, g in flat_values(found).items():
                 total[name][place if _timed(name[0], g) else ...] += g
         return total
 
@@ -288,7 +294,7 @@ class Run:
         """`hvp`."""
         whole = self.whole(truncate=self.setting.truncate, **more)
         x = whole.pop("x")
-        return _flat(self.model.hvp(x, self.target, _nested(direction), loss=self.loss, wrt=self.wrt, **whole))
+        return flat_values(self.model.hvp(x, self.target, _nested(direction), loss=self.loss, wrt=self.wrt, **whole))
 
 
 def _write(cell: Cell, values: Values) -> None:
@@ -310,7 +316,8 @@ def _timed(name: str, value: Any) -> bool:
     return name not in ("lengths", "initial", "rng", "parameters", "frozen") and isinstance(value, np.ndarray)
 
 
-def _flat(found: Mapping[str, Any]) -> Values:
+def flat_values(found: Mapping[str, Any]) -> Values:
+    """Returns nested gradients with a (group, name) for each."""
     flat: Values = {}
     for group, value in found.items():
         flat |= {(group, k): v for k, v in value.items()} if isinstance(value, Mapping) else {(group, ""): value}

@@ -11,7 +11,7 @@ the state that the chunk before ended with, held fixed, and the gradient is that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import attrs
@@ -20,13 +20,22 @@ import numpy as np
 from nanolstm.cells.find import find_cell
 from nanolstm.checking.bench import Bench
 from nanolstm.checking.comparisons import comparisons
+from nanolstm.checking.kernel_runs import kernel_comparisons
 from nanolstm.checking.report import Report, Row
+from nanolstm.compile.backend import chosen
+from nanolstm.compile.poison import poisoned
 from nanolstm.errors import InputError, one_line
 from nanolstm.language.cell import Cell
 from nanolstm.language.declaration import settings_of
 
-SIZES = ((2, 5), (3, 4), (4, 4), (3, 6), (6, 6), (4, 8), (8, 8), (16, 16))
-"""Inputs and hidden sizes in the order in which they are tried: some cells have heads, some have inputs = hidden."""
+SIZES = ((2, 5), (3, 6), (3, 8), (6, 6), (8, 8), (4, 12), (16, 16), (3, 4), (4, 4))
+"""Inputs and hidden sizes in the order in which they are tried: some cells have heads, some have inputs = hidden.
+
+With four heads a hidden size of 4 would leave one unit for each, which hides what goes wrong within a head.
+"""
+
+USUAL = ((8, 32), (32, 32), (8, 64), (64, 64), (8, 48))
+"""The same for the usual size, at which kernels are checked as well."""
 
 
 def check(
@@ -38,6 +47,7 @@ def check(
     batch: int = 4,
     seed: int = 0,
     tolerance: float = 1e-7,
+    backend: str = "auto",
     tell: Callable[[str], None] | None = None,
     **fields: Any,
 ) -> Report:
@@ -64,6 +74,10 @@ def check(
     states and truncation; checkpoints must change nothing. Numbers are random and in float64: parameters are as drawn
     plus a little noise, so that no zero hides anything. A state that counts (its values are whole) is not moved.
 
+    Where models run in kernels, these are compared with NumPy: outputs, states, recorded values and gradients of one
+    sequence, of two and of one more than a vector of the processor holds, with lengths and resets, at a small and at a
+    usual hidden size. In all runs work memory is poisoned: filled with NaN before each call, and guarded.
+
     Args:
         cell: a class, which is made at a small size that fits it; a cell, whose own numbers are then taken and left as
             they are; or a name as `--cell` takes it.
@@ -73,6 +87,7 @@ def check(
         batch: the sequences of a batch.
         seed: of all that is random.
         tolerance: the largest relative error of a first derivative; a second one may have ten times that.
+        backend: "numpy" leaves the kernels out, "numba" demands them; "auto" checks them where models run in them.
         tell: called with what comes next, for a display of progress.
         fields: values for the fields of the class.
 
@@ -86,7 +101,7 @@ def check(
         raise InputError(f"check(time={time}, batch={batch}): expected 3 steps and 2 sequences, or more")
     told = tell or (lambda _: None)
     made = _made(cell, inputs, hidden, seed, fields)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), poisoned():
         bench = Bench(made, time, batch, seed)
         told("trace")
         graph = bench.trace()
@@ -94,9 +109,41 @@ def check(
         for work in comparisons(bench, tolerance):
             told(f"{work.what} over {work.over}")
             rows.append(work.done())
+        if chosen(backend) != "numpy":
+            for one in _in_kernels(cell, made, inputs, hidden, {**fields, "rng": seed}):
+                for work in kernel_comparisons(one, time, seed):
+                    told(f"{work.what} over {work.over}")
+                    rows.append(work.done())
+        zero = bench.zero_gradients() if all(row.passed for row in rows) else ()
     unread = _unread(made, {node.name for node in graph.nodes() if node.op.name == "input"})
-    advice = " ".join(line for line in (_advice(made, unread), _about_sizes(made)) if line)
-    return Report(repr(made), tuple(rows), len(graph.nodes()), unread, advice)
+    zero = tuple(name for name in zero if name not in unread)
+    advice = " ".join(line for line in (_advice(made, unread), _about_zeros(zero), _about_sizes(made)) if line)
+    return Report(repr(made), tuple(rows), len(graph.nodes()), unread, advice, zero)
+
+
+def _in_kernels(cell: Any, made: Cell, inputs: int | None, hidden: int | None, fields: dict[str, Any]) -> list[Cell]:
+    """The cells whose kernels are checked: one that was given in its own dtype, a class also at a usual size."""
+    if isinstance(cell, Cell):
+        own: Cell = attrs.evolve(cast("Any", made), dtype=cell.dtype, rng=0)
+        for ours, theirs in ((own.parameters, cell.parameters), (own.frozen, cell.frozen)):
+            for name in ours:
+                ours[name] = theirs[name]
+        return [own]
+    if inputs or hidden:
+        return [made]
+    kind = type(made)
+    given = find_cell(cell)[1] if isinstance(cell, str) else {}
+    return [made, _fitting(kind, None, None, {**given, **fields, "dtype": "float64"}, USUAL)]
+
+
+def _about_zeros(zero: tuple[str, ...]) -> str:
+    """What to say of gradients that are zero everywhere."""
+    if not zero:
+        return ""
+    return (
+        f"The gradient by {', '.join(zero)} is zero everywhere: the step reads it, and no change of it reaches the "
+        "output (through np.floor, np.sign, a comparison, or a state that nothing reads)."
+    )
 
 
 def _made(cell: Any, inputs: int | None, hidden: int | None, seed: int, fields: dict[str, Any]) -> Cell:
@@ -117,10 +164,16 @@ def _made(cell: Any, inputs: int | None, hidden: int | None, seed: int, fields: 
     return twin
 
 
-def _fitting(kind: type[Cell], inputs: int | None, hidden: int | None, fields: dict[str, Any]) -> Cell:
+def _fitting(
+    kind: type[Cell],
+    inputs: int | None,
+    hidden: int | None,
+    fields: dict[str, Any],
+    sizes: Sequence[tuple[int, int]] = SIZES,
+) -> Cell:
     """A cell of the first size that its class takes; where it takes none, the error is that of the first."""
     refused: Exception | None = None
-    for m, k in dict.fromkeys((inputs or m, hidden or k) for m, k in SIZES):
+    for m, k in dict.fromkeys((inputs or m, hidden or k) for m, k in sizes):
         try:
             return kind(inputs=m, hidden=k, **fields)
         except Exception as error:  # noqa: BLE001  (a step that does not like the size may raise anything)

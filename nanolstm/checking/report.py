@@ -46,7 +46,8 @@ class Report:
         rows: everything that was checked.
         nodes: how many operations, inputs and constants the graph of the step has.
         unread: the names of the parameters that the step does not read.
-        advice: what to write instead of parameters that are not read.
+        advice: what to write instead of parameters that are not read, and what to make of gradients that are zero.
+        zero_gradients: what the step reads and no gradient reaches: parameters, "x", feeds, "initial h".
     """
 
     cell: str
@@ -54,6 +55,7 @@ class Report:
     nodes: int
     unread: tuple[str, ...] = ()
     advice: str = ""
+    zero_gradients: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -78,7 +80,13 @@ class Report:
             if row["error"] is not None and not np.isfinite(row["error"]):
                 row["error"] = None
         whole = {"cell": self.cell, "ok": self.ok, "nodes": self.nodes}
-        return {**whole, "rows": rows, "unread": list(self.unread), "advice": self.advice}
+        return {
+            **whole,
+            "rows": rows,
+            "unread": list(self.unread),
+            "zero_gradients": list(self.zero_gradients),
+            "advice": self.advice,
+        }
 
     def __str__(self) -> str:
         head = ("", "what", "over", "error", "allowed", "at")

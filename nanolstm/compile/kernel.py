@@ -19,7 +19,7 @@ from nanolstm.compile.numba_target import written, written_for_members
 from nanolstm.compile.numpy_target import on_arrays
 from nanolstm.compile.steps import Steps
 from nanolstm.compile.writer import Wanted
-from nanolstm.errors import KernelError, one_line
+from nanolstm.errors import KernelError, WorkspaceError, one_line
 from nanolstm.kernels.products import DEPTH, pack, pack_each, packed_size, scratch_size
 from nanolstm.kernels.threads import NO_SIGNALS, Task, get_num_threads, run_all
 
@@ -52,6 +52,7 @@ class Call:
         starting: puts states back to where they start.
         preparing: computes what depends on parameters alone.
         kernel: the time loop, with what is added up over the rows.
+        expected: at which row the kernel reads or writes each array, and how wide it is.
         arrays: what it is given.
         totals: what is added up over the rows.
         known: what was computed of parameters alone and is needed with these.
@@ -71,12 +72,14 @@ class Call:
     starting: list[tuple[Array, Array]] = attrs.field(factory=list, init=False)
     preparing: list[Callable[[], None]] = attrs.field(factory=list, init=False)
     kernel: Callable[..., None] = attrs.field(init=False)
+    expected: tuple[tuple[str, int] | None, ...] = attrs.field(default=(), init=False)
     arrays: tuple[Any, ...] = attrs.field(init=False)
     totals: list[Array] = attrs.field(factory=list, init=False)
     known: tuple[Any, ...] = attrs.field(default=(), init=False)
     work: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.steps.check()
         self.rows, self.alone = self.steps.rows, self.steps.alone
         self.threads = min(get_num_threads(), self.steps.slices)
 
@@ -162,6 +165,35 @@ class Call:
             matrices = matrix.reshape(-1, *matrix.shape[-2:])
             pack_each(matrices, room.reshape(len(matrices), -1))
 
+    def expect(self, *arrays: tuple[str, int] | None) -> None:
+        """The row at which the kernel reads or writes each array that `loop` gives it, and how wide it is."""
+        self.expected = arrays
+
+    def _check_sizes(self) -> None:
+        """Check that arrays have a row wherever the kernel looks for one, each as wide as it expects.
+
+        Raises:
+            WorkspaceError: one has not.
+        """
+        steps = self.steps
+        count = {
+            "g + r": self.rows,
+            "p + r": steps.batch,
+            "b + r": self.threads * self.room,
+            "thread": self.threads,
+            "part": steps.slices,
+            "q": steps.models,
+        }
+        for array, expected in zip(self.arrays, self.expected, strict=True):
+            if expected is None:
+                continue
+            row, width = expected
+            if array.ndim != 2 or len(array) < count[row] or array.shape[1] != width:
+                raise WorkspaceError(
+                    f"a kernel reads [{row}] in an array of shape {array.shape}; it expects {(count[row], width)}: "
+                    "a fault of nanolstm; please report it with the cell and the shapes of the call"
+                )
+
     def before(self, prepare: Callable[[], None]) -> None:
         """Do this before each run."""
         self.preparing.append(prepare)
@@ -169,6 +201,7 @@ class Call:
     def loop(self, kernel: Callable[..., None], work: int, *arrays: Any) -> None:
         """Run this, which takes about so much `work` (operations for each row)."""
         self.kernel, self.work, self.arrays = kernel, work, arrays
+        self._check_sizes()
 
 
 class Bound:
@@ -177,6 +210,7 @@ class Bound:
     Attributes:
         rows: its outputs of all rows and its last states, by name: always the same arrays.
         work: about how many operations a run takes.
+        threads: for how many threads it has memory.
         stay: whether `sums` are always the same arrays; None as long as nobody asked for them.
         here: runs everything from the states as they are, on the thread that calls it.
     """
@@ -196,6 +230,7 @@ class Bound:
         self.stay: bool | None = None
         self._starting, self._preparing = call.starting, call.preparing
         self._kernel, self._before = call.kernel, (steps.bounds, steps.sequences, steps.owners)
+        self.threads = call.threads
         self._behind = (call.alone, restart, cut, *call.arrays)
         self.here = partial(self.of(0, steps.slices, 0), NO_SIGNALS)
         self.work = call.rows * call.work
@@ -231,9 +266,11 @@ class Runs(Protocol):
 
     Attributes:
         work: about how many operations that takes.
+        threads: for how many threads it has memory.
     """
 
     work: int
+    threads: int
 
     def of(self, first: int, last: int, thread: int) -> Task:
         """What runs the slices from `first` to `last`."""
@@ -244,7 +281,8 @@ def divided(bounds: Sequence[Runs], slices: int, then: Callable[[int, int], None
 
     In the end it calls `then` with the numbers of these, from and to.
     """
-    threads = min(get_num_threads(), slices, 1 + sum(bound.work for bound in bounds) // WORTH_A_THREAD)
+    most = min(bound.threads for bound in bounds)  # which may have been bound when more were allowed, or fewer
+    threads = min(most, get_num_threads(), slices, 1 + sum(bound.work for bound in bounds) // WORTH_A_THREAD)
 
     def task(thread: int) -> Task:
         first, last = slices * thread // threads, slices * (thread + 1) // threads

@@ -136,13 +136,14 @@ class StepsWriter(Writer):
             return
         entering: dict[str, list[str]] = {"restart": [], "cut": []}
         for state in self.plan.states:
-            array = self.of_state(state)
+            array, size = self.of_state(state), math.prod(self.plan.inputs[state].shape)
             start = zero = self.number(0.0)
             if not self.backward:
                 word = f"start_{array}"
                 self.starts[f"v start {state[2:]}" if state.startswith("v ") else f"start {state}"] = word
                 start = f"{self.own(word, self.dtype, f'call.vector({word})')}[j]"
-            size = math.prod(self.plan.inputs[state].shape)
+                self.stands(word, "q", size)
+            self.stands(array, "p + r", size)
             entering["restart"] += [f"for j in range({size}):", f"    {array}[p + r, j] = {start}"]
             if self.backward or state.startswith("v "):
                 entering["cut"] += [f"for j in range({size}):", f"    {array}[p + r, j] = {zero}"]

@@ -37,7 +37,7 @@ class KernelWriter(StepsWriter):
             return
         for node in plan.sums:
             total, size = self.names[node], math.prod(node.shape)
-            self.declare(total, f"{self.dtype}[:, ::1]", total)
+            self.stands(self.declare(total, f"{self.dtype}[:, ::1]", total), "part", size)
             self.line(f"{total}_r = {total}[part]")
             with self.loops([size], ["j"]):
                 self.line(f"{total}_r[j] = {self.number(0.0)}")
@@ -142,7 +142,12 @@ class KernelWriter(StepsWriter):
     def _check_strides(self, operand: Node, letters: str, heads: Sequence[str], at: Affine, width: int) -> None:
         strides = [at.stride(letter) if letter in heads else 1 for letter in letters]
         check_strides(
-            lambda index: self.address(operand, index)[1], operand.shape, at.const, strides, width, operand.name or operand.op.name
+            lambda index: self.address(operand, index)[1],
+            operand.shape,
+            at.const,
+            strides,
+            width,
+            operand.name or operand.op.name,
         )
 
     def _small(self, node: Node, operands: Sequence[tuple[Node, str]], result: str) -> None:

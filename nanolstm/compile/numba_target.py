@@ -118,6 +118,8 @@ def _function(run: Wanted, dtype: str, constants: dict[str, str]) -> _Function:
         try:
             return _written(run, schedule(graph, run.carried, must), dtype, must, constants)
         except MustBeStoredError as error:
+            if error.node in must:
+                raise NotImplementedError(f"{error.node} is read where it does not stand") from error
             must |= {error.node}
 
 
@@ -190,6 +192,7 @@ class _Binding:
         if plan.in_blocks:
             body.append(f"call.blocks({sum(map(elements, plan.passing))}, {self.writer.sizes})")
             body += [f"{names[node]} = call.total({elements(node)})" for node in plan.sums]
+        body += _call("call.expect(", [str(self.writer.expected.get(name)) for name in made])
         body += _call(f"call.loop({self.run.name}_steps, {self.writer.work()}", made.values())
         rows = [text for text in self.outputs().values() if text]
         sums = [node for node in plan.answers.values() if not node.lead]

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from nanolstm.compile.parts import parts_of
-from nanolstm.compile.task import VIEWS, Task, bare, is_product, origin, read_by, tasks_of
+from nanolstm.compile.task import VIEWS, Task, bare, is_product, origin, reads, tasks_of
 from nanolstm.graph.node import Graph, Node, Shape, apply, depending_on, in_order
 
 
@@ -241,11 +241,8 @@ class _Placing:
         if task.node in self.place:  # a task of it that comes before this one
             stage, nest = self.place[task.node]
             at = (stage, nest if task.kind == "part" and task.at else nest + 1)
-        found: list[tuple[Node, bool]] = []
-        for operand in read_by(task):
-            base, aligned = origin(operand, self.must)
-            aligned = aligned and task.kind != "contract" and bare(base.shape) == task.shape
-            found.append((base, aligned))
+        found = [*reads(task, self.must)]
+        for base, aligned in found:
             if base in self.place:
                 stage, nest = self.place[base]
                 together = aligned and nest >= 0 and len(tasks_of(base)) == 1 and base.op.name not in ("sum", "max")

@@ -9,6 +9,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from nanolstm.errors import WorkspaceError
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 TOGETHER = 64
@@ -85,6 +87,23 @@ class Steps:
         """Take over the rows of `steps`, whose sequences are no longer than where this was made as its `unordered`."""
         begins = steps.bounds[:, :1] + TOGETHER * np.arange(self.bounds.shape[1])
         np.minimum(begins, steps.bounds[:, -1:], out=self.bounds)
+        if not np.array_equal(self.bounds[:, -1], steps.bounds[:, -1]):
+            raise WorkspaceError(
+                "a slice has more rows than memory was bound for: a fault of nanolstm; please report it"
+            )
+
+    def check(self) -> None:
+        """Check the promise that memory is sized by: no step has more rows than `widest` in one slice.
+
+        Raises:
+            WorkspaceError: one has.
+        """
+        most = int(np.diff(self.bounds, axis=1).max(initial=0))
+        if most > self.widest:
+            raise WorkspaceError(
+                f"a step has {most} rows in one slice, where memory is for {self.widest}: a fault of nanolstm; "
+                "please report it with the shape of x and the lengths"
+            )
 
     @cached_property
     def pairs(self) -> list[tuple[int, int]]:

@@ -73,10 +73,14 @@ def origin(node: Node, stored: frozenset[Node]) -> tuple[Node, bool]:
     """What a view reads in the end, and whether element for element."""
     aligned = True
     while node.op.name in VIEWS and node not in stored:
-        operand = node.inputs[0]
-        aligned = aligned and node.op.name in ("reshape", "expand") and bare(node.shape) == bare(operand.shape)
-        node = operand
+        aligned = aligned and _keeps_order(node)
+        node = node.inputs[0]
     return node, aligned
+
+
+def _keeps_order(view: Node) -> bool:
+    """Whether each element of a view is the element of its operand at the same place."""
+    return view.op.name in ("reshape", "expand") and bare(view.shape) == bare(view.inputs[0].shape)
 
 
 def tasks_of(node: Node) -> list[Task]:
@@ -90,6 +94,20 @@ def tasks_of(node: Node) -> list[Task]:
     if node.op.name == "contract" and not is_outer(node):
         return [Task("blank", node), Task("contract", node)]
     return [Task("each", node)]
+
+
+def reads(task: Task, stored: frozenset[Node]) -> Iterator[tuple[Node, bool]]:
+    """What a task reads in the end, and whether element for element: where it is at, and nowhere else."""
+    node = task.node
+    for number, operand in enumerate(read_by(task)):
+        base, aligned = origin(operand, stored)
+        if is_outer(node):
+            left, right, result, _ = node.static
+            letters = (left, right)[number]
+            aligned = aligned and letters == "".join(z for z in result if z in letters)
+        elif node.op.name in VIEWS:
+            aligned = aligned and _keeps_order(node)
+        yield base, aligned and task.kind != "contract" and bare(base.shape) == task.shape
 
 
 def read_by(task: Task) -> Iterator[Node]:

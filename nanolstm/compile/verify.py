@@ -13,7 +13,7 @@ import attrs
 
 from nanolstm.compile.index import Affine, Index
 from nanolstm.compile.schedule import Schedule, Stage
-from nanolstm.compile.task import Task, bare, is_product, origin, read_by
+from nanolstm.compile.task import Task, bare, is_product, origin, reads
 from nanolstm.graph.node import Node, Shape
 
 Moment: TypeAlias = tuple[int, int, int]
@@ -62,11 +62,11 @@ class _Run:
             for place, node in enumerate(stage.products, -len(stage.products)):
                 for operand in node.inputs:
                     if operand.lead:
-                        self._read(operand, (number, place, 0), None)
+                        self._read(origin(operand, self.must)[0], (number, place, 0), None, aligned=False)
             for place, nest in enumerate(stage.nests):
                 for task_number, task in enumerate(nest.tasks):
-                    for operand in read_by(task):
-                        self._read(operand, (number, place, task_number), task)
+                    for base, aligned in reads(task, self.must):
+                        self._read(base, (number, place, task_number), task, aligned=aligned)
         for node in self.plan.sums:
             for operand in node.inputs:
                 if operand.lead:
@@ -77,12 +77,10 @@ class _Run:
                 all(self.part(m) == 1 for m in self.done[new]), new, f"it is the new {state}, outside of the time loop"
             )
 
-    def _read(self, operand: Node, now: Moment, task: Task | None) -> None:
-        """`operand` is read by `task`, or by a product of all rows, which reads memory."""
-        base, aligned = origin(operand, self.must)
+    def _read(self, base: Node, now: Moment, task: Task | None, *, aligned: bool) -> None:
+        """`base` is read by `task`, or by a product of all rows, which reads memory."""
         if not base.lead or base.op.name == "constant":
             return
-        aligned = aligned and task is not None and task.kind != "contract" and bare(base.shape) == task.shape
         if base.op.name == "input":
             if base.name in self.plan.states:
                 self._old_state(base, now, aligned=aligned)

@@ -17,7 +17,7 @@ from nanolstm.compile.index import Affine, Index, broadcast, element, flat
 from nanolstm.compile.packed_matrix import PackedMatrix
 from nanolstm.compile.schedule import Schedule
 from nanolstm.compile.task import VIEWS, bare, is_product
-from nanolstm.compile.verify import check_within
+from nanolstm.compile.verify import PlanFault, check_within
 from nanolstm.graph.node import Graph, Node
 
 VARIABLES = ("j", "k", "l", "m", "o", "u", "v", "w")
@@ -128,6 +128,7 @@ class Writer:
         packed: matrices that are packed, by the name of their array.
         vectors: nodes of parameters alone that are read as they are, by name.
         owned: arrays with a row for each model, of which a slice reads its own model's.
+        expected: the row of an array that is read or written, and how wide it is, by the array's name.
         used: functions that it calls.
         constants: numbers by the names that stand for them, in the whole file.
     """
@@ -143,6 +144,7 @@ class Writer:
     packed: dict[str, PackedMatrix] = attrs.field(factory=dict, init=False)
     vectors: dict[str, Node] = attrs.field(factory=dict, init=False)
     owned: list[str] = attrs.field(factory=list, init=False)
+    expected: dict[str, tuple[str, int]] = attrs.field(factory=dict, init=False)
     used: set[str] = attrs.field(factory=set, init=False)
     depth: int = attrs.field(default=1, init=False)
     # Of the loop that is being written: whether over all rows of a block, where it is, its variables, up to where
@@ -221,7 +223,7 @@ class Writer:
         plan, width, row = self.plan, math.prod(node.shape), self.row_of(node)
         states = [node.name] if node.op.name == "input" else [name for name, new in plan.states.items() if new is node]
         if row == "p + r" and states and states[0] in plan.states:
-            return self.of_state(states[0]), row, width
+            return self.stands(self.of_state(states[0]), row, width), row, width
         name, size = self.names[node], f"{width}, bool" if node.boolean else str(width)
         if node.op.name == "input":
             made = f"call.given({name})"
@@ -230,7 +232,13 @@ class Writer:
                 row, f"call.of_one_step({size})"
             )
         kind = f"{'boolean' if node.boolean else self.dtype}[:, ::1]"
-        return self.declare(name, kind, made), row, width
+        return self.stands(self.declare(name, kind, made), row, width), row, width
+
+    def stands(self, name: str, row: str, width: int) -> str:
+        """An array that is read or written at `row`, which is so wide; whoever binds the kernel checks it."""
+        if self.expected.setdefault(name, (row, width)) != (row, width):
+            raise PlanFault(f"{name} is read at [{row}], {width} wide, and at {self.expected[name]}")
+        return name
 
     def row_of(self, node: Node) -> str:
         """The row of its array in which a value of rows stands."""
@@ -351,6 +359,7 @@ class Writer:
             self.names[node] = f"constant_{len(self.names)}"
         name = self.names[node]
         self.vectors[name] = node
+        self.stands(name, "q", math.prod(node.shape))
         return self.own(name, "boolean" if node.boolean else self.dtype, f"{name}_flat")
 
 

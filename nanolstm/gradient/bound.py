@@ -210,6 +210,7 @@ class BoundModel:
             self._steps.bounds[:, : bounds.shape[1]] = bounds
             self._steps.bounds[:, bounds.shape[1] :] = bounds[:, -1:]
             self._steps.sequences[...] = batch.layout.sequences
+            self._steps.check()
             self._unordered.follow(self._steps)
         for name, feed in self._feeds if batch.fed or self._fed else ():
             value = batch.inputs.feeds[name]

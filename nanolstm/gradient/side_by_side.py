@@ -101,6 +101,7 @@ class BoundMembers:
     def _lay(self, own: Steps) -> None:
         """Put the steps of one model into those of all."""
         _lay(own, self._steps, self._x.shape[1])
+        self._steps.check()
         self._unordered.follow(self._steps)
 
     @property

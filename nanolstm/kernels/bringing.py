@@ -57,11 +57,12 @@ class Bring:
     Attributes:
         rows: where they are brought.
         work: about how many operations that takes.
+        threads: for how many threads it has memory.
     """
 
     def __init__(self, rows: Array, bounds: Array, threads: int) -> None:
         """To `rows`, those of each slice being from the first of its `bounds` up to the last."""
-        self.rows, self.work = rows, rows.size
+        self.rows, self.work, self.threads = rows, rows.size, threads
         self._bounds, self._wrong = bounds, np.zeros(threads, bool)
         self._source: Array | None = None
         self._index = _IN_ORDER
