@@ -287,6 +287,7 @@ def side_by_side(view: View) -> Replacement:
         return None
 
     found: Replacement = {}
+    beside: set[Node] = set()  # the other operands of what is in `found`
     places = {node: p for node in view.nodes if (p := place(node)) is not None}
     for group in _groups(places, lambda node: (node.op, *places[node], node in view.changing)):
         at = places[group[0]][1]
@@ -297,6 +298,11 @@ def side_by_side(view: View) -> Replacement:
             operands = [_side(run, i) for i in range(len(run[0].inputs)) if i != at]
             if any(operand is None for operand in operands):
                 continue
+            # What is computed from one of them, as in a chain of sums, cannot be computed with them.
+            others = {x for node in run for i, x in enumerate(node.inputs) if i != at}
+            if depending_on({*found, *run}, view.nodes) & others or depending_on(run, view.nodes) & beside:
+                continue
+            beside |= others
             operands.insert(at, sliced(places[run[0]][0], -1, start, size))
             whole = apply(run[0].op.name, *(operand for operand in operands if operand is not None))
             found |= dict(zip(run, _parts(whole, [node.shape[0] for node in run], -1), strict=True))

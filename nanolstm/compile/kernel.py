@@ -281,7 +281,9 @@ def divided(bounds: Sequence[Runs], slices: int, then: Callable[[int, int], None
 
     In the end it calls `then` with the numbers of these, from and to.
     """
-    most = min(bound.threads for bound in bounds)  # which may have been bound when more were allowed, or fewer
+    most = min(
+        (bound.threads for bound in bounds), default=1
+    )  # which may have been bound when more were allowed, or fewer
     threads = min(most, get_num_threads(), slices, 1 + sum(bound.work for bound in bounds) // WORTH_A_THREAD)
 
     def task(thread: int) -> Task:

@@ -44,6 +44,8 @@ class NumPyTarget:
         if all(x.op.name == "constant" for x in numbers):  # among themselves, numbers would become float64
             typed = [word if x.boolean else f"real({word})" for word, x in zip(operands[first:], numbers, strict=True)]
             operands = [*operands[:first], *typed]
+        if node.boolean and numpy == "np.positive":  # which takes no mask
+            return operands[0]
         if numpy in INFIX:
             return f"{operands[0]} {INFIX[numpy]} {operands[1]}"
         return f"{numpy}({', '.join(operands)})"

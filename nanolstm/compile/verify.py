@@ -155,6 +155,8 @@ def check_within(place: Affine, width: int, ranges: Mapping[str, int], what: str
     unknown = sorted(place.terms.keys() - ranges.keys())
     if unknown:
         raise PlanFault(f"{what}[{place}]: no loop over {', '.join(unknown)}")
+    if 0 in (ranges[name] for name in place.terms):
+        return  # a loop over nothing
     ends = [factor * (ranges[name] - 1) for name, factor in place.terms.items()]
     low, high = place.const + sum(min(0, end) for end in ends), place.const + sum(max(0, end) for end in ends)
     if low < 0 or high >= width:
@@ -169,6 +171,8 @@ def check_strides(
     Raises:
         PlanFault: one does not.
     """
+    if 0 in shape:
+        return
     corners = [tuple((size - 1) * (axis == at) for at, size in enumerate(shape)) for axis in range(len(shape))]
     for corner in ((0,) * len(shape), *corners, tuple(size - 1 for size in shape)):
         there = address(tuple(Affine(place) for place in corner))

@@ -108,8 +108,9 @@ def apply(name: str, *operands: Number, static: tuple[Any, ...] = ()) -> Node:
 def apply_op(op: Op, operands: Sequence[Node], static: tuple[Any, ...]) -> Node:
     """The node that is `op` of `operands`; an operation of the table is named, and this is for others."""
     inputs = tuple(operands)
-    # Choosing among masks gives a mask, as does what only puts one in another place.
-    masks = inputs[1:] if op.name == "where" else () if op.elementwise else inputs[:1]
+    # Choosing among masks gives a mask, as does what only puts one in another place, or copies it.
+    moved = not op.elementwise or op.name == "stop"
+    masks = inputs[1:] if op.name == "where" else inputs[:1] if moved else ()
     boolean = op.boolean or (bool(masks) and all(node.boolean for node in masks))
     return Node(op, inputs, static, op.shape(inputs, static), op.lead(inputs, static), boolean)
 
