@@ -9,21 +9,21 @@ are ordered by time, so that a step is a slice of them, `a` to `b`; sequences th
 from __future__ import annotations
 
 import keyword
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import attrs
 
 from nanolstm.compile.plan import VIEWS, Plan
+from nanolstm.compile.source_text import comment, docstring, identifier, number
 from nanolstm.graph.node import Node
 
-RESERVED = {"np", "room", "steps", "rows", "dtype", "real", "a", "b", "size", "inf", "nan", "len", "bool", "run"}
+RESERVED = {"np", "room", "steps", "rows", "dtype", "real", "a", "b", "size", "len", "bool", "run"}
 """Words of the emitted function itself."""
 
 
 _BEGINNINGS = ("first_", "last_", "start_", "real_", "constant_")
-_ENDINGS = ("_t", "_r", "_j", "_flat", "_packed", "_turned", "_total", "_at")
+_ENDINGS = ("_t", "_r", "_j", "_flat", "_packed", "_turned", "_small", "_total", "_at", "_steps")
 
 
 class Target(Protocol):
@@ -70,7 +70,8 @@ def emit(plan: Plan, target: Target) -> Source:
         writer.loop()
     writer.all_rows(plan.after, "after the loop: for all rows at once")
     answers = writer.answers()
-    head = [f"def run(steps, rows, dtype, room, {', '.join(writer.arguments())}):", f'    """{plan.graph.title}."""']
+    about = docstring(f"{plan.graph.title}.")
+    head = [f"def run(steps, rows, dtype, room, {', '.join(writer.arguments())}):", f"    {about}"]
     if any("real(" in line for line in writer.lines):
         head.append("    real = dtype.type")
     lines = [*head, *(f"    {line}" for line in writer.lines), f"    return {', '.join(answers.values())},"]
@@ -103,7 +104,7 @@ class _Writer:
     def all_rows(self, nodes: Sequence[Node], about: str) -> None:
         """Write nodes outside of the loop."""
         if nodes:
-            self.lines.append(f"# {about}")
+            self.lines.append(comment(about))
         for node in nodes:
             if node.op.name in ("late", "input"):  # a state, after the loop, is its new value one step late
                 source = node.inputs[0] if node.inputs else self.plan.carried[node.name]
@@ -122,7 +123,7 @@ class _Writer:
         now, first, last = (
             ", ".join(word.format(names[x]) for x in states) for word in ("{}_t", "first_{}", "last_{}")
         )
-        self.lines.append("# the loop")
+        self.lines.append(comment("the loop"))
         for node in plan.kept:
             shape, kind = f"(rows, {str(node.shape)[1:]}", "bool" if node.boolean else "dtype"
             self.lines.append(f"{names[node]} = empty({shape}, {kind})")
@@ -209,7 +210,7 @@ def constant(node: Node) -> str:
     """A number, which takes the type of what it meets; or a vector."""
     value = node.static[0]
     kind = "bool" if node.boolean else "dtype"
-    return f"np.array({list(value)}, {kind})" if isinstance(value, tuple) else repr(value)
+    return f"np.array([{', '.join(map(number, value))}], {kind})" if isinstance(value, tuple) else number(value)
 
 
 def identifiers(nodes: Iterable[Node], reserved: Collection[str]) -> dict[Node, str]:
@@ -217,8 +218,8 @@ def identifiers(nodes: Iterable[Node], reserved: Collection[str]) -> dict[Node, 
     taken, found, count = set(reserved), {}, 0
     for node in dict.fromkeys(nodes):
         count += not node.name
-        word = re.sub(r"\W+", "_", node.name).strip("_") or f"t{count}"
-        if word.endswith(_ENDINGS) or word.startswith(_BEGINNINGS):  # which mean something here
+        word = identifier(node.name) or f"t{count}"
+        if word[0].isdigit() or word.endswith(_ENDINGS) or word.startswith(_BEGINNINGS):  # which mean something here
             word = f"own_{word}_"
         name, again = word, 1
         while name in taken or keyword.iskeyword(name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from types import ModuleType
@@ -17,6 +16,7 @@ from nanolstm.compile.kernel_steps import CUT, RESTART
 from nanolstm.compile.memory import Memory
 from nanolstm.compile.numba_target import written, written_for_members
 from nanolstm.compile.numpy_target import on_arrays
+from nanolstm.compile.source_text import file_stem
 from nanolstm.compile.steps import Steps
 from nanolstm.compile.writer import Wanted
 from nanolstm.errors import KernelError, WorkspaceError, one_line
@@ -336,7 +336,7 @@ def compiled_kernels(runs: Sequence[Wanted], dtype: str) -> list[Kernel]:
     text, sources = written(runs, dtype)
     title = runs[0].graph.title
     try:
-        module = loaded(re.sub(r"\W+", "_", f"{title} {dtype}").strip("_"), text)
+        module = loaded(f"{file_stem(title)}_{dtype}", text)
     except Exception as error:  # whatever Numba stumbles over, NumPy runs
         raise KernelError(f"Numba does not compile {title}: {one_line(error)[:300]}") from error
     return [

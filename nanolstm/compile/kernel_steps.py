@@ -207,7 +207,7 @@ class StepsWriter(Writer):
         plain = count == 1 and is_small(m, k)
         (target, its_row, its_width), more = to, str(accumulate)
         word = x.name or self.names[base]
-        self.line(f"# {target} {'+=' if accumulate else '='} {word} times {self._about(matrix)}")
+        self.comment(f"{target} {'+=' if accumulate else '='} {word} times {self._about(matrix)}")
         if plain and self.over_rows:
             self._loops_of_rows((array, row, width), at.const, (matrix, right, left[-1]), to, add=accumulate)
             return

@@ -89,7 +89,7 @@ class KernelWriter(StepsWriter):
 
     def _sum(self, node: Node) -> None:
         words = [name for name, answer in self.plan.answers.items() if not answer.lead and node in in_order([answer])]
-        self.line(f"# {self.names[node]}, of which come {', '.join(words)}")
+        self.comment(f"{self.names[node]}, of which come {', '.join(words)}")
         if node.op.name == "contract":
             left, right, result, _ = node.static
             operands = list(zip(node.inputs, (left, right), strict=True))

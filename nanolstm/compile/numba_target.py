@@ -21,6 +21,7 @@ from nanolstm.compile.kernel_sums import KernelWriter
 from nanolstm.compile.members import over_members
 from nanolstm.compile.numpy_target import NumPyTarget
 from nanolstm.compile.schedule import Schedule, schedule
+from nanolstm.compile.source_text import comment, docstring
 from nanolstm.compile.task import VIEWS
 from nanolstm.compile.verify import check_order
 from nanolstm.compile.writer import FUNCTIONS, PLACES, PRODUCTS, WORDS, MustBeStoredError, Wanted
@@ -72,11 +73,9 @@ def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
         raise KernelError(f"no kernel for {runs[0].graph.title}: {error}") from error
     used = set().union(*(function.used for function in functions))
     body = "\n".join(function.source.text for function in functions)
+    about = f"{runs[0].graph.title} in {dtype}: written by nanolstm from the step, which is plain NumPy."
     head = [
-        f'"""{runs[0].graph.title} in {dtype}: written by nanolstm from the step, which is plain NumPy.',
-        "",
-        *ABOUT.splitlines(),
-        '"""',
+        docstring(about, "", *ABOUT.splitlines(), ""),
         "",
         "import numpy as np",
         f"from numpy import {dtype} as real",
@@ -217,7 +216,7 @@ class _Binding:
         arguments = ["call", *given, *self.starts.values()]
         return [
             *_call(f"def {self.run.name}(", arguments, end="):"),
-            f'    """{self.run.graph.title}."""',
+            f"    {docstring(self.run.graph.title + '.')}",
             *(f"    {line}".rstrip() for line in body),
         ]
 
@@ -303,7 +302,7 @@ def _in_numpy(node: Node, names: Mapping[Node, str]) -> str:
 
 
 def _comment(head: str, words: Sequence[str]) -> list[str]:
-    return [] if not words else [f"# {line}" for line in textwrap.wrap(f"{head} {', '.join(words)}", 100)]
+    return [] if not words else [comment(line) for line in textwrap.wrap(f"{head} {', '.join(words)}", 100)]
 
 
 def _call(head: str, words: Iterable[str], end: str = ")") -> list[str]:

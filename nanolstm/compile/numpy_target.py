@@ -18,6 +18,7 @@ from nanolstm.compile.combine import combined
 from nanolstm.compile.emit import Source, emit
 from nanolstm.compile.memory import Memory
 from nanolstm.compile.plan import plan
+from nanolstm.compile.source_text import printable
 from nanolstm.compile.steps import Steps
 from nanolstm.graph.node import Graph, Node
 
@@ -98,7 +99,7 @@ def program(graph: Graph, carried: Mapping[str, str]) -> Program:
     """`graph` as a program, in which the input `state` becomes the output `carried[state]` from step to step."""
     source = emit(plan(combined(graph, carried), carried), NumPyTarget())
     # Registered as a file, so that a traceback and a debugger show the line.
-    file = f"<nanolstm {graph.title} {hash(source.text) & 0xFFFFFFFF:08x}>"
+    file = f"<nanolstm {printable(graph.title)} {hash(source.text) & 0xFFFFFFFF:08x}>"
     linecache.cache[file] = (len(source.text), None, source.text.splitlines(keepends=True), file)
     names: dict[str, Any] = {**runtime()}
     exec(compile(source.text, file, "exec"), names)
@@ -116,8 +117,6 @@ def runtime() -> dict[str, Any]:
 
     return {
         "np": np,
-        "inf": np.inf,
-        "nan": np.nan,
         "sigmoid": expit,
         "erf": erf,
         "softplus": softplus,

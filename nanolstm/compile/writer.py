@@ -16,6 +16,8 @@ import attrs
 from nanolstm.compile.index import Affine, Index, broadcast, element, flat
 from nanolstm.compile.packed_matrix import PackedMatrix
 from nanolstm.compile.schedule import Schedule
+from nanolstm.compile.source_text import comment, docstring
+from nanolstm.compile.source_text import number as literal
 from nanolstm.compile.task import VIEWS, bare, is_product
 from nanolstm.compile.verify import PlanFault, check_within
 from nanolstm.graph.node import Graph, Node
@@ -61,7 +63,8 @@ WORDS = {
     ),
     *("real", "select", "scratch", "room", "begin", "end", "top", "b", "head", "total", "compiled", "np", "rows"),
     *("dtype", "on_arrays"),
-    *("range", "len", "min", "True", "False", "None", "QUICK", "float32", "float64", "forward", "backward", "joint"),
+    *("range", "len", "min", "bool", "tuple", "True", "False", "None", "QUICK", "float32", "float64"),
+    *("forward", "backward", "joint", "add", "spread"),
     *VARIABLES,
     *FUNCTIONS,
     *PLACES,
@@ -161,6 +164,10 @@ class Writer:
         """Write a line."""
         self.lines.append("    " * self.depth + text)
 
+    def comment(self, text: str) -> None:
+        """Write a comment on a line of its own."""
+        self.line(comment(text))
+
     @contextmanager
     def block(self, *heads: str) -> Iterator[None]:
         """Write lines that each begin a block, one in the other; what is written meanwhile stands in the last."""
@@ -201,7 +208,7 @@ class Writer:
             f"def {name}(",
             *(f"    {line}" for line in names),
             "):",
-            f'    """{about}"""',
+            f"    {docstring(about)}",
             *self.lines,
         ]
 
@@ -342,9 +349,9 @@ class Writer:
         if isinstance(value, bool):
             return repr(value)
         word = re.sub(r"\W", "_", f"real_{value:g}".replace("-", "minus_").replace("+", ""))
-        if self.constants.setdefault(word, f"real({_finite(value)})") != f"real({_finite(value)})":
+        if self.constants.setdefault(word, f"real({literal(value)})") != f"real({literal(value)})":
             word = f"{word}_{len(self.constants)}"  # of two that differ further behind
-            self.constants[word] = f"real({_finite(value)})"
+            self.constants[word] = f"real({literal(value)})"
         return word
 
     def own(self, name: str, kind: str, made: str) -> str:
@@ -367,11 +374,6 @@ def shifted(index: Index, axis: int, start: int, step: int) -> Index:
     """`index` with every `step`th place from `start` on, on the negative `axis`."""
     at = len(index) + axis
     return (*index[:at], index[at].times(step) + Affine(start), *index[at + 1 :])
-
-
-def _finite(value: float) -> str:
-    """A number as Python source."""
-    return repr(value) if math.isfinite(value) else f'float("{value}")'
 
 
 def _wrapped(words: Collection[str], width: int) -> list[str]:
