@@ -12,13 +12,10 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from nanolstm.graph.node import Graph, Node, apply, constant, in_order, input_node
-from nanolstm.graph.ops import reshaped
+from nanolstm.graph.ops import reshaped, unused_letter
 
 _AS_IT_IS = {"slice", "place", "concat", "stop"}
 """Operations that count axes from the end."""
-
-_ROWS = "R"
-"""The letter of the rows in a contraction."""
 
 
 def over_members(outputs: Iterable[Node], leaves: Mapping[Node, Node] = {}, rows: int = 0) -> dict[Node, Node]:
@@ -129,5 +126,6 @@ class _Lifting:
 
     def _contract(self, node: Node, operands: list[Node]) -> Node:
         left, right, result, _ = node.static
-        words = [_ROWS * x.lead + word for x, word in zip(node.inputs, (left, right), strict=True)]
-        return apply("contract", *operands, static=(*words, _ROWS * node.lead + result, True))
+        rows = unused_letter(left, right)
+        words = [rows * x.lead + word for x, word in zip(node.inputs, (left, right), strict=True)]
+        return apply("contract", *operands, static=(*words, rows * node.lead + result, True))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, TypeAlias
 
 from nanolstm.graph.node import OPS, Node, Op, Shape, apply, broadcast, constant
@@ -359,19 +360,26 @@ def contract_forward(y: Node, tangents: Sequence[Node | None]) -> Node | None:
     )
 
 
+def unused_letter(left: str, right: str) -> str:
+    """Return a letter for the rows of a contraction that none of its feature axes has: authors may use any of them."""
+    return next(letter for letter in reversed(ascii_uppercase + ascii_lowercase) if letter not in left + right)
+
+
 def contract_source(y: Node, a: Sequence[str]) -> str:
-    """A product as np.dot, np.matmul or np.multiply of transposed operands, `z` standing for the rows."""
+    """A product as np.dot, np.matmul or np.multiply of transposed operands."""
     left, right, result, lead = y.static
-    left, right = "z" * y.inputs[0].lead + left, "z" * y.inputs[1].lead + right
-    result = "z" * lead + result
+    rows = unused_letter(left, right)
+    left, right = rows * y.inputs[0].lead + left, rows * y.inputs[1].lead + right
+    result = rows * lead + result
+    words = repr(f"{left},{right}->{result}")
     both = [letter for letter in left if letter in right and letter in result]
     summed = [letter for letter in left if letter in right and letter not in result]
     own = [letter for letter in left if letter not in right]
     others = [letter for letter in right if letter not in left]
-    if summed == ["z"] and not own and not others:
-        return f"np.einsum('{left},{right}->{result}', {a[0]}, {a[1]})"
+    if summed == [rows] and not own and not others:
+        return f"np.einsum({words}, {a[0]}, {a[1]})"
     if both or len(own) > 1 or len(others) > 1 or len(summed) > 1:
-        return f"contracted('{left},{right}->{result}', {a[0]}, {a[1]})"
+        return f"contracted({words}, {a[0]}, {a[1]})"
     first = a[0] if left == "".join(own + summed) else f"{a[0]}.T"
     second = a[1] if right == "".join(summed + others) else f"{a[1]}.T"
     product = f"np.dot({first}, {second})" if summed else f"np.multiply.outer({first}, {second})"

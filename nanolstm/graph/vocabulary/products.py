@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,8 @@ def einsum(tracing: Tracing, subscripts: Any, *values: Any, **options: Any) -> T
     if not isinstance(subscripts, str) or not 1 <= len(values) <= 2 or "->" not in subscripts:
         tracing.refuse(UnsupportedError, "this form of np.einsum", 'write "...i,...i->...", two operands at most')
     nodes = factors(tracing, "np.einsum", *map(tracing.lift, values))
+    if not set(subscripts) <= {*ascii_letters, *" .,->"}:
+        tracing.refuse(UnsupportedError, f"np.einsum({subscripts!r})", "the names of axes are letters of ASCII")
     words, result = subscripts.replace(" ", "").split("->")
     letters, result = rows_dotted(tracing, nodes, words.split(","), result)
     for node, word in zip(nodes, letters, strict=True):
