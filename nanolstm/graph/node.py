@@ -107,7 +107,7 @@ def apply(name: str, *operands: Number, static: tuple[Any, ...] = ()) -> Node:
 
 def apply_op(op: Op, operands: Sequence[Node], static: tuple[Any, ...]) -> Node:
     """The node that is `op` of `operands`; an operation of the table is named, and this is for others."""
-    inputs = tuple(operands)
+    inputs, static = tuple(operands), plain(static)
     # Choosing among masks gives a mask, as does what only puts one in another place, or copies it.
     moved = not op.elementwise or op.name == "stop"
     masks = inputs[1:] if op.name == "where" else inputs[:1] if moved else ()
@@ -117,14 +117,29 @@ def apply_op(op: Op, operands: Sequence[Node], static: tuple[Any, ...]) -> Node:
 
 def constant(value: float | bool | tuple[float, ...]) -> Node:
     """A number, or a vector given as a tuple."""
+    value = plain(value)
     first = value[0] if isinstance(value, tuple) and value else value
     shape = (len(value),) if isinstance(value, tuple) else ()
     return Node(OPS["constant"], (), (value,), shape, lead=False, boolean=isinstance(first, bool))
 
 
+def plain(value: Any) -> Any:
+    """Return numbers, in tuples of tuples or not, as Python's own, which source may show as they are.
+
+    A subclass of int or float, such as an enumeration, prints as it likes.
+    """
+    if isinstance(value, tuple):
+        return tuple(map(plain, value))
+    if isinstance(value, bool | np.bool):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    return float(value) if isinstance(value, float | np.floating) else value
+
+
 def input_node(name: str, shape: Shape, *, lead: bool) -> Node:
     """What a graph is given from outside, by name."""
-    return Node(OPS["input"], (), (name,), shape, lead, name=name)
+    return Node(OPS["input"], (), (name,), plain(shape), lead, name=name)
 
 
 def in_order(outputs: Iterable[Node]) -> list[Node]:

@@ -30,6 +30,11 @@ def _positive(cell: Cell, field: attrs.Attribute[int], value: Any) -> None:
         raise InputError(f"{type(cell).__name__}({field.name}={value!r}): expected an int from 1 on")
 
 
+def _plain_int(value: Any) -> Any:
+    """Return an int of any kind as Python's own: one of NumPy, or of an enumeration, prints in its own way."""
+    return int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else value
+
+
 def _float_dtype(value: DTypeLike) -> np.dtype[Any]:
     try:
         dtype = np.dtype(value)
@@ -99,8 +104,8 @@ class Cell(Declared):
         InputError: a size, dtype, rng or rate that is none.
     """
 
-    inputs: int = attrs.field(validator=_positive)
-    hidden: int = attrs.field(validator=_positive)
+    inputs: int = attrs.field(converter=_plain_int, validator=_positive)
+    hidden: int = attrs.field(converter=_plain_int, validator=_positive)
     outputs: int = attrs.field(init=False)
     dtype: Any = attrs.field(default="float64", converter=_float_dtype)
     rng: int | RandomSource | None = attrs.field(default=None)
