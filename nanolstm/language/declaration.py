@@ -7,6 +7,8 @@ refused. Nothing is demanded of a body, since cloudpickle rebuilds a class with 
 from __future__ import annotations
 
 import inspect
+import keyword
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self, cast, dataclass_transform
 
@@ -119,6 +121,8 @@ def _check_names(cls: type) -> None:
     root = next(base for base in cls.__mro__ if Declared in base.__bases__)
     reserved = {*dir(root), *_own_annotations(root), "step", "x"}
     own = _own_annotations(cls)
+    for name in own:
+        _check_spelling(cls, name)
     inherited = {name for base in cls.__mro__[1:] if issubclass(base, Declared) for name in _own_annotations(base)}
     for name, value in vars(cls).items():
         if _is_declaration(value) and name in reserved:
@@ -132,6 +136,22 @@ def _check_names(cls: type) -> None:
                 f"{cls.__name__}: {name!r} is an inherited field, which an attribute or a method without an annotation "
                 f"does not replace; write `{name}: ... = ...`, or `{name} = absent` and another name for what is new"
             )
+
+
+def _check_spelling(cls: type, name: str) -> None:
+    """Refuse names that `type(name, bases, body)` accepts and that cannot be fields."""
+    if "." in name:
+        raise CellError(
+            f"{cls.__name__}: the name of the field {name!r} has a dot, which in names of parameters stands between "
+            f"a gate and its weight; write {name.replace('.', '_')!r}"
+        )
+    # attrs writes the names of settings into the source of __init__, where Python brings them to their normal form.
+    plain = name.isidentifier() and not keyword.iskeyword(name) and unicodedata.normalize("NFKC", name) == name
+    if not plain and not _is_declaration(vars(cls).get(name)):
+        raise CellError(
+            f"{cls.__name__}: the field {name!r} cannot be given by keyword; its name must be an identifier of Python "
+            "in its normal form (NFKC), and no keyword"
+        )
 
 
 def _is_declaration(value: Any) -> bool:
