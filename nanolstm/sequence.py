@@ -21,7 +21,7 @@ from nanolstm.language.cell import Cell
 from nanolstm.language.fields import param
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource, glorot, random_source
-from nanolstm.language.parameters import Parameters
+from nanolstm.language.parameters import Parameters, owned
 from nanolstm.language.stepping import start_states
 from nanolstm.recording import Recording
 
@@ -149,6 +149,10 @@ class Sequence(Derivable):
         self._check_feeds()
         if self.learn_initial:
             self._make_starts()
+
+    def __setstate__(self, saved: Mapping[str, Any]) -> None:
+        starts = {key: owned(value) for key, value in saved["_starts"].items()}
+        self.__dict__.update({**saved, "_starts": starts})
 
     @property
     def inputs(self) -> int:

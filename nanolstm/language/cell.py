@@ -19,7 +19,7 @@ from nanolstm.language.fields import KEY
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource, first_values, random_source
 from nanolstm.language.observe import Tell, observed
-from nanolstm.language.parameters import Parameters
+from nanolstm.language.parameters import Parameters, owned
 from nanolstm.language.projections import bring_back
 from nanolstm.language.resolve import resolve
 from nanolstm.language.stepping import read_only, try_step
@@ -240,7 +240,7 @@ class Cell(Declared):
                 f"{type(self).__name__} has changed since this was pickled: its parameters were "
                 f"{_shapes(saved['layout'])}, and are {_shapes(parts.layout())}"
             )
-        self._attach(parts, saved["buffer"])
+        self._attach(parts, owned(saved["buffer"]))
 
     def _attach(self, parts: Anatomy, buffer: Array) -> None:
         """Make `buffer` the cell's numbers: trained ones first, each parameter a view."""

@@ -78,7 +78,17 @@ class Parameters(Mapping[str, Array]):
         return self._elsewhere.get(name) or nearest(name, self._views)
 
 
+def owned(array: Array) -> Array:
+    """Return `array` if it is an ordinary one that can be trained in place, else a copy that can.
+
+    joblib unpickles large arrays as maps of a file, which cannot be written to, or are another process's as well.
+    """
+    ordinary = type(array) is np.ndarray and array.flags.writeable and array.flags.c_contiguous
+    return array if ordinary and array.dtype.isnative else np.array(array, array.dtype.newbyteorder("="), order="C")
+
+
 def _rebuilt(flat: Array, shapes: Mapping[str, tuple[int, ...]], elsewhere: Mapping[str, str]) -> Parameters:
+    flat = owned(flat)
     ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes.values())])
     pieces = zip(shapes.items(), ends, ends[1:], strict=False)
     return Parameters({name: flat[a:b].reshape(shape) for (name, shape), a, b in pieces}, flat, elsewhere)
