@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -24,6 +25,9 @@ from typing import Any
 from nanolstm.errors import KernelWarning
 
 _SUMS = "checksums.json"
+_PLACES = 8
+"""Folders that are tried for one kernel, should others hold what can be neither used nor removed."""
+
 _loaded: dict[str, ModuleType] = {}
 _lock = threading.Lock()
 
@@ -55,8 +59,7 @@ def loaded(name: str, text: str) -> ModuleType:
     key = hashlib.sha256(f"{_circumstances()}\n{text}".encode()).hexdigest()[:16]
     with _lock:
         if key not in _loaded:
-            place = folder() / f"{name}-{key}"
-            module = _from_disk(place, name, key) or _made(place, name, key, text)
+            module = _found_or_made(folder() / f"{name}-{key}", name, key, text)
             _enter_directly(module)
             _loaded[key] = module
         return _loaded[key]
@@ -84,45 +87,83 @@ def _circumstances() -> str:
     return "\n".join(parts)
 
 
-def _from_disk(place: Path, name: str, key: str) -> ModuleType | None:
-    if not place.is_dir():
-        return None
+def _found_or_made(place: Path, name: str, key: str, text: str) -> ModuleType:
+    """Load the kernel from `place`; else compile it and keep it there, or next to what cannot be removed from there."""
     try:
-        sums = json.loads((place / _SUMS).read_text())
-        if sums == _checksums(place):
-            return _executed((place / f"{name}.py").read_text(), str(place / f"{name}.py"), _module_name(name, key))
-    except (OSError, ValueError):
+        for number in range(1, _PLACES + 1):
+            there = place if number == 1 else place.with_name(f"{place.name}-{number}")
+            found = _from_disk(there, name, key)
+            if found is not None:
+                return found
+            is_no_folder = os.path.lexists(there) and not there.is_dir()
+            if _vacated(there):
+                made = _made(there, name, key, text)
+                if is_no_folder:
+                    _warn(f"{there} was not the folder of a kernel, and has been replaced by one")
+                elif there != place:
+                    _warn(f"{place} can be neither used nor removed; its kernel is kept in {there}")
+                return made
+        raise FileExistsError(f"{place} can be neither used nor removed")
+    except OSError as error:
+        _warn(
+            f"compiled kernels cannot be kept in {place.parent} ({error}); they are compiled again in each process. "
+            "NANOLSTM_CACHE names another folder"
+        )
+        return _executed(text, f"<{name}>", _module_name(name, key))
+
+
+def _from_disk(place: Path, name: str, key: str) -> ModuleType | None:
+    """The kernel in `place`; None where there is none, or one that is damaged in whatever way."""
+    try:
+        if (place / _SUMS).is_file() and json.loads((place / _SUMS).read_bytes()) == _checksums(place):
+            source = place / f"{name}.py"
+            return _executed(source.read_text(encoding="utf-8"), str(source), _module_name(name, key))
+    except Exception:  # noqa: BLE001  # what is damaged may raise anything: OSError, RecursionError, UnpicklingError
         pass
-    shutil.rmtree(place, ignore_errors=True)
     return None
 
 
-def _made(place: Path, name: str, key: str, text: str) -> ModuleType:
-    _announce(name)
-    module = _module_name(name, key)
+def _vacated(place: Path) -> bool:
+    """Remove what is in `place`: a damaged folder, a file, a link. Returns whether nothing is left there."""
+    if not os.path.lexists(place):
+        return True
+    aside = place.with_name(f".stale-{secrets.token_hex(8)}")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=".making-", dir=place.parent))
+        place.rename(aside)  # first, so that no process finds a half of it
+    except OSError:
+        return False
+    if aside.is_symlink() or not aside.is_dir():
+        aside.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def _made(place: Path, name: str, key: str, text: str) -> ModuleType:
+    """Compile the kernel and keep it in `place`, where nothing is yet.
+
+    Raises:
+        OSError: it cannot be kept there.
+    """
+    _announce(name)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=".making-", dir=place.parent))
+    try:
+        (making / f"{name}.py").write_text(text, encoding="utf-8")
+        made = _executed(text, str(making / f"{name}.py"), _module_name(name, key))
+        (making / _SUMS).write_text(json.dumps(_checksums(making)))
         try:
-            (making / f"{name}.py").write_text(text)
-            made = _executed(text, str(making / f"{name}.py"), module)
-            (making / _SUMS).write_text(json.dumps(_checksums(making)))
-            try:
-                making.rename(place)
-            except OSError:
-                if not place.is_dir():  # where it is, another process was faster
-                    raise
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
-    except OSError as error:
-        warnings.warn(
-            f"compiled kernels cannot be kept in {place.parent} ({error}); they are compiled again in each process. "
-            "NANOLSTM_CACHE names another folder",
-            KernelWarning,
-            stacklevel=2,
-        )
-        return _executed(text, f"<{name}>", module)
+            making.rename(place)
+        except OSError:
+            if not place.is_dir():  # where it is, another process was faster
+                raise
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
     return made
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, KernelWarning, stacklevel=2)
 
 
 def _module_name(name: str, key: str) -> str:
