@@ -140,7 +140,7 @@ def _of_kernels(
         calls += [bound.prepare, bound.here] if memory.guarded else [bound.here]
         below = bound.rows["output"]
         for name, part in run.part.cell.anatomy.states.items():
-            state[run.part.prefix + name] = bound.rows[f"last {name}"].reshape(*shape, *part.shape)
+            state[run.part.prefix + name] = bound.rows[f"last {name}"].reshape((*shape, *part.shape))
 
     if memory.guarded:
         calls.append(memory.check)

@@ -36,8 +36,11 @@ def start_states(cell: Cell, batch: tuple[int, ...] = ()) -> dict[str, Array]:
 
 
 def read_only(value: Array) -> Array:
-    """A view that a step cannot write to: `h += a` would change what an earlier step returned."""
-    view = value.view()
+    """A view that a step cannot write to: `h += a` would change what an earlier step returned.
+
+    One example's state without axes is a scalar when it is taken from a batch; it becomes an array, which has flags.
+    """
+    view = np.asarray(value).view()
     view.flags.writeable = False
     return view
 
