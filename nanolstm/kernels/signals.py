@@ -61,9 +61,12 @@ def wait(signal: Any, finished: bool, turns: int) -> bool:
 
 @compiled("boolean(int64[::1], int64)")
 def wait_for(signal: Any, turns: int) -> bool:
-    """Wait until a thread has finished: whether that came in `turns`."""
-    for _ in range(turns):
+    """Wait until a thread has finished: whether that came in `turns`.
+
+    The signal stays: where Ctrl-C comes during this call its result is lost, and it is called again. Whoever hands the
+    thread its next task takes the signal back.
+    """
+    for _ in range(turns):  # noqa: SIM110  (Numba has no any())
         if _read(signal, DONE) == 1:
-            _write(signal, DONE, 0)
             return True
     return False

@@ -27,6 +27,9 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
 NO_SIGNALS = np.zeros((0, 16), np.int64)
 
+_DONE = 1
+"""The place of `nanolstm.kernels.signals.DONE`, which needs Numba to be imported."""
+
 _TURNS = 400_000
 """How often a thread looks for its next task before it goes to sleep: for some tenths of a millisecond."""
 
@@ -94,21 +97,33 @@ def run_all(tasks: Sequence[Task]) -> None:
         for task in tasks:
             task(NO_SIGNALS)
         return
+    workers: list[_Worker] = []
     try:
         workers = _first_workers(len(tasks) - 1)
+        for worker in workers:
+            if worker.owes:  # Ctrl-C came where the last call was to wait for it
+                worker.wait_for()
         for worker, task in zip(workers, tasks[1:], strict=True):
             worker.hand(task)
         failures = [_tried(tasks[0], _signals[: len(workers)])]
-        failures += [worker.wait_for() for worker in workers]
     finally:
-        _busy.release()
+        # Also after Ctrl-C: no thread may write to the arrays of a call that has ended, nor say "done" in the next one.
+        try:
+            others = [worker.wait_for() for worker in workers if worker.owes]
+        finally:
+            _busy.release()
+    failures += others
     for failure in failures:
         if failure is not None:
             raise failure
 
 
 class _Worker:
-    """A thread that runs one task after the other, and sleeps when there is none for a while."""
+    """A thread that runs one task after the other, and sleeps when there is none for a while.
+
+    Attributes:
+        owes: whether it was given a task that nobody has waited for yet.
+    """
 
     def __init__(self, signal: Array, number: int) -> None:
         """With its own row of signals."""
@@ -117,6 +132,7 @@ class _Worker:
 
         self._signal, self._wait, self._wait_for = signal, entry_point(wait), entry_point(wait_for)
         self._task: Task | None = None
+        self.owes = False
         self._asleep = False
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._failure: BaseException | None = None
@@ -124,7 +140,9 @@ class _Worker:
 
     def hand(self, task: Task) -> None:
         """Give it a task; it begins when the first kernel gives its signal, or at once if it has to be woken."""
-        self._task = task
+        # Python handles signals at calls, so none comes between these lines.
+        self._signal[_DONE] = 0
+        self._task, self.owes = task, True
         if self._asleep:
             self._asleep = False
             self._bell.put(None)
@@ -135,6 +153,7 @@ class _Worker:
         while True:
             try:
                 if self._wait_for(self._signal, _TURNS):
+                    self.owes = False
                     return interrupt or self._failure
                 time.sleep(0)
             except BaseException as error:  # noqa: BLE001  # Ctrl-C: it still writes to the arrays of the call
@@ -170,7 +189,12 @@ def _first_workers(number: int) -> list[_Worker]:
         if len(_signals) < number:
             _signals = np.zeros((max(64, number), NO_SIGNALS.shape[1]), np.int64)
             _workers.clear()  # those that there are sleep on
-        _workers.extend(_Worker(_signals[i], i) for i in range(len(_workers), number))
+        try:
+            _workers.extend(_Worker(_signals[i], i) for i in range(len(_workers), number))
+        except BaseException:  # Ctrl-C: a thread that is not in the list may have begun to listen to its row
+            _workers.clear()
+            _signals = NO_SIGNALS
+            raise
     return _workers[:number]
 
 
