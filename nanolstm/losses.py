@@ -179,16 +179,16 @@ def loss(text: str | Callable[..., Any]) -> Loss:
     if not isinstance(text, str):
         raise InputError(f"loss={text!r}: expected the name of a loss, or a function of (prediction, target)")
     if text in _found:
-        house, registry, changes, made_before = _found[text]
-        if house is plugins.shared and changes == registry.changes:
+        registry, changes, made_before = _found[text]
+        if registry is plugins.shared.known("losses") and changes == registry.changes:
             return made_before
     registry = plugins.shared.registry("losses")
     changes, found = registry.changes, _find(text)
-    _found[text] = plugins.shared, registry, changes, found
+    _found[text] = registry, changes, found
     return found
 
 
-_found: dict[str, tuple[Any, Registry[Any], int, Loss]] = {}
+_found: dict[str, tuple[Registry[Any], int, Loss]] = {}
 
 
 def metric(text: str | Callable[..., Any]) -> Loss:

@@ -24,6 +24,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
+import attrs
 import pluggy
 
 from nanolstm import hookspecs
@@ -47,28 +48,63 @@ def _locked(method: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
+@attrs.define(eq=False)
+class _Contents:
+    """What a house holds. It is replaced as a whole, so that an interrupted load leaves no part of itself behind.
+
+    Attributes:
+        manager: pluggy's, which knows the hooks of every plugin.
+        plugins: by name, also those that are off or broken.
+        modules: by the name of their plugin.
+        causes: why a plugin is broken, by its name.
+        registries: by kind, each filled by every plugin that is loaded.
+        filling: those that plugins are filling right now.
+    """
+
+    manager: pluggy.PluginManager
+    plugins: dict[str, Plugin] = attrs.field(factory=dict)
+    modules: dict[str, Any] = attrs.field(factory=dict)
+    causes: dict[str, BaseException] = attrs.field(factory=dict)
+    registries: dict[str, Registry[Any]] = attrs.field(factory=dict)
+    filling: dict[str, Registry[Any]] = attrs.field(factory=dict)
+
+    def all_registries(self) -> list[Registry[Any]]:
+        """Those that are filled and those that are being filled."""
+        return [*self.registries.values(), *self.filling.values()]
+
+
+def _without_plugins(own: Iterable[tuple[str, Any]] = ()) -> _Contents:
+    """Contents that know every hook, and nanolstm's `own` implementations of some by name."""
+    manager = pluggy.PluginManager("nanolstm")
+    manager.add_hookspecs(hookspecs)
+    for name, implementation in own:
+        manager.register(implementation, name)
+    return _Contents(manager)
+
+
 class PluginHouse:
     """All plugins of one process. The functions of this module speak to the one that everybody shares."""
 
     def __init__(self, *, disabled: Iterable[str] = (), strict: bool = False, discover: bool = True) -> None:
         """`discover=False` leaves out what is installed; `disabled` and `strict` as in the environment variables."""
-        self.plugins: dict[str, Plugin] = {}
         self._disabled = set(disabled)
         self._strict = strict
         self._discover = discover
+        self._loading = False
         self._lock = threading.RLock()  # a plugin may come back to us while it loads
         self._fatal: PluginError | None = None
-        self._causes: dict[str, BaseException] = {}
-        self._modules: dict[str, Any] = {}
-        self._registries: dict[str, Registry[Any]] = {}
-        self._pm = pluggy.PluginManager("nanolstm")
-        self._pm.add_hookspecs(hookspecs)
+        self._contents = _without_plugins()
+
+    @property
+    def plugins(self) -> dict[str, Plugin]:
+        """Every plugin by name, also those that are off or broken; empty before they are loaded."""
+        return self._contents.plugins
 
     @property
     def hook(self) -> Any:
         """The hook callers of pluggy, all plugins loaded."""
         self.load()
-        return self._pm.hook
+        return self._contents.manager.hook
 
     @_locked
     def disable(self, *names: str) -> None:
@@ -81,23 +117,21 @@ class PluginHouse:
 
     @_locked
     def load(self) -> None:
-        """Load every installed plugin, once.
+        """Load every installed plugin, once. What stops that (Ctrl-C) stops it: the next call begins anew.
 
         Raises:
             PluginError: one is broken, and the house is strict; every time.
         """
-        if self._discover:
-            self._discover = False
-            broken = []
-            for point in sorted(metadata.entry_points(group="nanolstm"), key=lambda p: (p.name, p.value)):
-                plugin = Plugin(name=point.name)
-                if point.dist is not None:
-                    plugin.distribution, plugin.version = point.dist.name, point.dist.version
-                if point.name in self._disabled:
-                    plugin.status = "off"
-                    self.plugins[point.name] = plugin
-                elif not self._load_one(plugin, point.load):
-                    broken.append(plugin)
+        if self._discover and not self._loading:
+            before = self._contents
+            try:
+                self._loading = True
+                self._contents = _without_plugins(before.manager.list_name_plugin())
+                broken = self._load_installed()
+            except BaseException:
+                self._contents, self._loading = before, False
+                raise
+            self._discover = self._loading = False
             self._report(broken)
             for name in sorted(self._disabled - self.plugins.keys()):
                 self._warn(f"no plugin {name!r} to switch off: {nearest(name, self.plugins)}")
@@ -115,7 +149,7 @@ class PluginHouse:
         """
         self.load()
         for known in self.plugins.values():
-            if self._modules.get(known.name) is module:
+            if self._contents.modules.get(known.name) is module:
                 return known
         name = name or str(getattr(module, "__name__", type(module).__name__))
         if name in self.plugins and self.plugins[name].distribution is None:
@@ -124,9 +158,13 @@ class PluginHouse:
         if name in self._disabled:
             plugin.status = "off"
             return self.plugins.setdefault(name, plugin)
-        broken = [] if self._load_one(plugin, lambda: module) else [plugin]
-        for kind in self._registries if plugin.status == "on" else ():
-            broken += self._fill(kind, [plugin])
+        try:
+            broken = [] if self._load_one(plugin, lambda: module) else [plugin]
+        except BaseException:
+            if self.plugins.get(name) is plugin:
+                self._withdraw(plugin)
+                del self.plugins[name]
+            raise
         self._report(broken)
         return plugin
 
@@ -157,12 +195,14 @@ class PluginHouse:
         """
         if name not in self.plugins:
             raise UnknownNameError(f"no plugin {name!r}; {nearest(str(name), self.plugins)}")
-        self._withdraw(self.plugins.pop(name))
+        self._withdraw(self.plugins[name])
+        del self.plugins[name]
 
+    @_locked
     def install(self, own: Any) -> None:
         """Add nanolstm's own implementation of a hook: no plugin, so never listed and never switched off."""
-        if not self._pm.has_plugin(own.__name__):
-            self._pm.register(own(), own.__name__)
+        if not self._contents.manager.has_plugin(own.__name__):
+            self._contents.manager.register(own(), own.__name__)
 
     @_locked
     def registry(self, kind: str) -> Registry[Any]:
@@ -172,10 +212,25 @@ class PluginHouse:
             PluginError: a plugin breaks while it registers, and was added by hand, or the house is strict.
         """
         self.load()
-        if kind not in self._registries:
-            self._registries[kind] = Registry(kind, self.plugins)
-            self._report(self._fill(kind, list(self.plugins.values())))
-        return self._registries[kind]
+        contents = self._contents
+        if kind in contents.filling:  # a plugin asks while it registers
+            return contents.filling[kind]
+        if kind not in contents.registries:
+            registry: Registry[Any] = Registry(kind, contents.plugins)
+            try:
+                contents.filling[kind] = registry
+                for plugin in contents.plugins.values():
+                    plugin.registered.pop(kind, None)  # what an interrupted attempt left
+                broken = self._fill(registry, list(contents.plugins.values()))
+                contents.registries[kind] = registry
+            finally:
+                del contents.filling[kind]
+            self._report(broken)
+        return contents.registries[kind]
+
+    def known(self, kind: str) -> Registry[Any] | None:
+        """What is registered of `kind`, if anybody has asked for it before."""
+        return self._contents.registries.get(kind)
 
     def offers(self, hook: str, make: Callable[[], T]) -> Iterator[tuple[Plugin, T]]:
         """What each plugin puts into a `make()` of its own when `hook` is called with it as `app`.
@@ -207,11 +262,28 @@ class PluginHouse:
         around = [plugin for plugin in self.plugins.values() if hook in plugin.hooks and plugin.status == "on"]
         frames = [frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__)]
         for plugin in around:
-            if any(getattr(self._modules[plugin.name], "__dict__", None) is namespace for namespace in frames):
+            module = self._contents.modules[plugin.name]
+            if any(getattr(module, "__dict__", None) is namespace for namespace in frames):
                 return str(plugin)
         return " or ".join(map(str, around))
 
+    def _load_installed(self) -> list[Plugin]:
+        """Load what has an entry point; answers with those that broke."""
+        broken = []
+        for point in sorted(metadata.entry_points(group="nanolstm"), key=lambda p: (p.name, p.value)):
+            plugin = Plugin(name=point.name)
+            if point.dist is not None:
+                plugin.distribution, plugin.version = point.dist.name, point.dist.version
+            if point.name in self._disabled:
+                plugin.status = "off"
+                self.plugins[point.name] = plugin
+            elif not self._load_one(plugin, point.load):
+                broken.append(plugin)
+        return broken
+
     def _load_one(self, plugin: Plugin, load: Callable[[], Any]) -> bool:
+        """Load a plugin, and let it fill what others have filled already; False if it broke."""
+        contents = self._contents
         if plugin.name in self.plugins:
             plugin.status, plugin.reason = "broken", f"its name is taken by plugin {self.plugins[plugin.name]}"
             if plugin.distribution is not None:
@@ -221,30 +293,29 @@ class PluginHouse:
         began = time.perf_counter()
         wrong: BaseException | None = None
         try:
-            module = self._modules[plugin.name] = load()
-            self._pm.register(module, plugin.name)
-            self._pm.check_pending()
-            plugin.hooks = sorted(caller.name for caller in self._pm.get_hookcallers(module) or [])
+            module = contents.modules[plugin.name] = load()
+            contents.manager.register(module, plugin.name)
+            contents.manager.check_pending()
+            plugin.hooks = sorted(caller.name for caller in contents.manager.get_hookcallers(module) or [])
         except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a stranger's module raises is his, and named)
             wrong = error
         plugin.seconds = time.perf_counter() - began
         if wrong is None and not plugin.hooks:
-            where = getattr(self._modules[plugin.name], "__file__", None)
+            where = getattr(contents.modules[plugin.name], "__file__", None)
             wrong = PluginError(f"it implements no hook; its functions need @hookimpl{f' ({where})' if where else ''}")
         if wrong is not None:
             self._break(plugin, wrong)
-        return wrong is None
+        return wrong is None and not any(self._fill(registry, [plugin]) for registry in contents.all_registries())
 
-    def _fill(self, kind: str, plugins: list[Plugin]) -> list[Plugin]:
+    def _fill(self, registry: Registry[Any], plugins: list[Plugin]) -> list[Plugin]:
         """Let `plugins` fill a registry, all of them whatever happens; answers with those that broke."""
-        registry = self._registries[kind]
-        hook = f"nanolstm_register_{kind}"
+        hook = f"nanolstm_register_{registry.kind}"
         alive = [plugin for plugin in plugins if plugin.status == "on"]
         return [p for p in alive if not self._call(p, hook, {"register": registrar(registry, p)})]
 
     def _call(self, plugin: Plugin, hook: str, arguments: dict[str, Any]) -> bool:
         """Call `plugin`'s implementation of `hook`, if it has one; False if it broke."""
-        for implementation in getattr(self._pm.hook, hook).get_hookimpls():
+        for implementation in getattr(self._contents.manager.hook, hook).get_hookimpls():
             if implementation.plugin_name != plugin.name:
                 continue
             if implementation.wrapper or implementation.hookwrapper:
@@ -260,7 +331,7 @@ class PluginHouse:
     def _break(self, plugin: Plugin, error: BaseException, where: str = "") -> None:
         plugin.status = "broken"
         plugin.reason = where + self._explain(plugin, error)
-        self._causes[plugin.name] = error
+        self._contents.causes[plugin.name] = error
         self._withdraw(plugin)
 
     def _report(self, broken: Iterable[Plugin]) -> None:
@@ -271,7 +342,7 @@ class PluginHouse:
                 self._warn(f"plugin {plugin} is left out: {plugin.reason}")
                 continue
             error = PluginError(f"plugin {plugin} is broken: {plugin.reason}")
-            error.__cause__ = self._causes.get(plugin.name)
+            error.__cause__ = self._contents.causes.get(plugin.name)
             if self._strict:
                 self._fatal = error
             if by_hand and self.plugins.get(plugin.name) is plugin:
@@ -280,10 +351,10 @@ class PluginHouse:
 
     def _explain(self, plugin: Plugin, error: BaseException) -> str:
         if isinstance(error, pluggy.PluginValidationError):
-            module = self._modules.get(plugin.name)
+            module = self._contents.modules.get(plugin.name)
             known = [name for name in dir(hookspecs) if name.startswith("nanolstm_")]
             for name in dir(module):
-                marked = self._pm.parse_hookimpl_opts(module, name)
+                marked = self._contents.manager.parse_hookimpl_opts(module, name)
                 if marked is None:
                     continue
                 if (marked.get("specname") or name) not in known:
@@ -295,11 +366,13 @@ class PluginHouse:
         return one_line(error)
 
     def _withdraw(self, plugin: Plugin) -> None:
-        for registry in self._registries.values():
+        contents = self._contents
+        for registry in contents.all_registries():
             registry.discard(plugin)
-        module = self._modules.pop(plugin.name, None)
-        if module is not None and self._pm.get_plugin(plugin.name) is module:
-            self._pm.unregister(module)
+        module = contents.modules.get(plugin.name)
+        if module is not None and contents.manager.get_plugin(plugin.name) is module:
+            contents.manager.unregister(module)
+        contents.modules.pop(plugin.name, None)
 
     @staticmethod
     def _warn(text: str) -> None:

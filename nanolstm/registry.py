@@ -94,10 +94,9 @@ class Registry(Generic[T]):
     def discard(self, plugin: Plugin) -> None:
         """Forget what `plugin` registered."""
         self.changes += 1
-        for name in plugin.registered.pop(self.kind, []):
-            self._entries[name] = [entry for entry in self._entries[name] if entry.plugin is not plugin]
-            if not self._entries[name]:
-                del self._entries[name]
+        left = {name: [e for e in entries if e.plugin is not plugin] for name, entries in self._entries.items()}
+        self._entries = {name: entries for name, entries in left.items() if entries}
+        plugin.registered.pop(self.kind, None)
 
     def __getitem__(self, name: str) -> Entry[T]:
         """The one entry under `name`.

@@ -67,9 +67,17 @@ def _imported(name: str, path: str) -> str:
     spec = importlib.util.spec_from_file_location("file_" + re.sub(r"\W", "_", file.stem), file)
     if not file.is_file() or spec is None or spec.loader is None:
         raise UnknownNameError(f"cell {name!r}: there is no file {file}")
+    before = sys.modules.get(spec.name)
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     sys.path.append(str(file.parent.resolve()))  # for what lies beside it
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:  # no half of a module is to be found under its name
+        if before is None:
+            del sys.modules[spec.name]
+        else:
+            sys.modules[spec.name] = before
+        raise
     return spec.name
 
 

@@ -54,16 +54,18 @@ def close_its_cache() -> None:
 def mannered() -> Iterator[None]:
     """The settings of the process during a load. They belong to all threads: the last load restores them."""
     global _loads
-    with _lock:
-        _loads += 1
-        if _loads == 1:
-            _enter()
+    counted = False
     try:
+        with _lock:
+            if _loads == 0:
+                _enter()
+            _loads += 1
+            counted = True
         yield
     finally:
         with _lock:
-            _loads -= 1
-            if _loads == 0:
+            _loads -= counted
+            if _loads == 0:  # also where entering was interrupted half-way
                 _restore.close()
 
 
