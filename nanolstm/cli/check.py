@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nanolstm.cli.output import print_json, print_table
+from nanolstm.cli.reserved import write_answer
 
 
 def check(
@@ -51,4 +52,4 @@ def kernel(
     from nanolstm.traced import kernel_source
 
     kind, fields = find_cell(cell)
-    typer.echo(kernel_source(kind(inputs=inputs, hidden=hidden, dtype=dtype, **fields)), nl=False)
+    write_answer(kernel_source(kind(inputs=inputs, hidden=hidden, dtype=dtype, **fields)))

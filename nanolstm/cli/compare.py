@@ -9,6 +9,7 @@ import typer
 
 from nanolstm.cli import many
 from nanolstm.cli.output import print_json
+from nanolstm.cli.reserved import write_answer
 from nanolstm.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def compare(
     if out is not None and trained:
         save(comparison.plot(), out)
     if as_csv:
-        typer.echo(comparison.table.to_csv(), nl=False)
+        write_answer(comparison.table.to_csv())
     else:
         _tell(comparison, out if trained else None, as_json=as_json)
     if not trained:

@@ -38,7 +38,8 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
         InputError: it cannot be read, or a value is no option's.
         UnknownNameError: an option that the command does not have; the nearest is suggested.
     """
-    known = [name for name in known if name not in ("config", "help")]
+    # How the answer is printed is said on the line, which is read before any plugin can print.
+    known = [name for name in known if name not in ("config", "help", "as_json")]
     options = {}
     for key, value in read_toml(path).items():
         name = key.replace("-", "_")

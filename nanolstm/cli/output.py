@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from nanolstm.cli.reserved import write_answer
+
 
 def print_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     """Print rows of text below a head."""
@@ -44,4 +46,4 @@ def print_json(value: Any) -> None:
     """Print plain values as one JSON text."""
     import json
 
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+    write_answer(json.dumps(value, indent=2, allow_nan=False) + "\n")

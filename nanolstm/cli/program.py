@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from nanolstm.cli.evaluate import evaluate
 from nanolstm.cli.listings import LISTINGS
 from nanolstm.cli.new import new
 from nanolstm.cli.predict import predict
+from nanolstm.cli.reserved import reserved_output
 from nanolstm.cli.run import run
 from nanolstm.cli.sweep import sweep
 from nanolstm.errors import InputError, NanolstmError, PluginError, UnknownNameError
@@ -92,9 +94,14 @@ def main(arguments: list[str] | None = None) -> int:
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning
         try:
-            line = _switch_plugins(line)
-            result = build()(line, standalone_mode=False)
-            sys.stdout.flush()
+            line, wanted = _without_plugins(line)
+            # What calls us from Python gets its standard output back; a program prints nothing after its answer.
+            reserved = reserved_output(for_good=arguments is None) if _is_for_a_program(line) else nullcontext()
+            with reserved:
+                _switch_plugins(wanted)
+                result = build()(line, standalone_mode=False)
+            if sys.stdout is not None:  # closed before the program began
+                sys.stdout.flush()
         except Exception as error:
             if debug:
                 raise
@@ -105,12 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _switch_plugins(line: list[str]) -> list[str]:
-    """Take every `-p NAME` and `-p no:NAME` off the line and do what it says; answers with what is left.
-
-    Raises:
-        PluginError: a plugin that cannot be loaded, or an empty name.
-    """
+def _without_plugins(line: list[str]) -> tuple[list[str], list[str]]:
+    """The line without each `-p NAME` and `-p no:NAME`, and these names."""
     rest: list[str] = []
     wanted: list[str] = []
     words = iter(line)
@@ -121,6 +124,23 @@ def _switch_plugins(line: list[str]) -> list[str]:
             wanted.append(next(words, "") if word == "-p" else word[2:].removeprefix("="))
         else:
             rest.append(word)
+    return rest, wanted
+
+
+def _is_for_a_program(line: list[str]) -> bool:
+    """Whether a program reads what the command on the line answers with; a plugin's command prints as it likes."""
+    options = set(line[: line.index("--")] if "--" in line else line)
+    command = next((word for word in line if not word.startswith("-")), "")
+    asked = command in COMMANDS and (command == "kernel" or not options.isdisjoint(("--json", "--csv")))
+    return asked and options.isdisjoint(("--help", "-h"))
+
+
+def _switch_plugins(wanted: list[str]) -> None:
+    """Load the plugins in `wanted`, and switch off those that stand there as no:NAME.
+
+    Raises:
+        PluginError: a plugin that cannot be loaded, or an empty name.
+    """
     if "" in wanted:
         raise PluginError("-p needs the name of a module, or no:NAME to switch a plugin off")
     plugins.shared.disable(*(name[3:] for name in wanted if name.startswith("no:")))
@@ -130,7 +150,6 @@ def _switch_plugins(line: list[str]) -> list[str]:
     for name in wanted:
         if not name.startswith("no:"):
             plugins.shared.import_plugin(name)
-    return rest
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
