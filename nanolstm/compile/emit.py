@@ -219,7 +219,8 @@ def identifiers(nodes: Iterable[Node], reserved: Collection[str]) -> dict[Node, 
     for node in dict.fromkeys(nodes):
         count += not node.name
         word = identifier(node.name) or f"t{count}"
-        if word[0].isdigit() or word.endswith(_ENDINGS) or word.startswith(_BEGINNINGS):  # which mean something here
+        # What these beginnings and ends mean here, a name with a number behind it must not mean either.
+        if word[0].isdigit() or word.endswith(_ENDINGS) or f"{word}_".startswith(_BEGINNINGS):
             word = f"own_{word}_"
         name, again = word, 1
         while name in taken or keyword.iskeyword(name):
