@@ -62,7 +62,9 @@ class _Run:
             for place, node in enumerate(stage.products, -len(stage.products)):
                 for operand in node.inputs:
                     if operand.lead:
-                        self._read(origin(operand, self.must)[0], (number, place, 0), None, aligned=False)
+                        base, _ = origin(operand, self.must)
+                        self._require(base.lead, base, "a product reads rows of it, and it is one for all rows")
+                        self._read(base, (number, place, 0), None, aligned=False)
             for place, nest in enumerate(stage.nests):
                 for task_number, task in enumerate(nest.tasks):
                     for base, aligned in reads(task, self.must):
@@ -115,6 +117,7 @@ class _Run:
     def _summed(self, operand: Node) -> None:
         """`operand` is added up over the rows of a block."""
         base, _ = origin(operand, self.must)
+        self._require(base.lead, base, "rows of it are added up, and it is one for all rows")
         if base.op.name == "input":
             self._require(base.name not in self.plan.states, base, "a state is added up as it comes in")
         else:

@@ -286,7 +286,7 @@ class Writer:
         """What in memory a value is, or is seen from, and the place there of its element `index`."""
         if node in self.plan.stored or node.op.name == "input" or not node.lead:
             return node, flat(index, node.shape)
-        if node.op.name not in VIEWS:
+        if node.op.name not in VIEWS or not node.inputs[0].lead:  # what is one for all rows has no row in memory
             raise MustBeStoredError(node)
         return self.address(node.inputs[0], self.seen(node, index))
 

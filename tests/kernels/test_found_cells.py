@@ -1,0 +1,135 @@
+"""Cells that random search found: each once ran on wrong numbers, or did not run at all."""
+
+import numpy as np
+import pytest
+
+import nanolstm as nl
+from nanolstm import Array, Cell, Gate, State, gate, param, state, uniform
+
+pytest.importorskip("numba", reason="the kernels are compiled by Numba")
+
+
+class EmptyPart(Cell):
+    """A concatenation with a part of no elements."""
+
+    def step(self, x, h):
+        t = h[..., :, None] * x[..., None, :]
+        u = np.concatenate([t[..., 2:], t[..., :2]], axis=-1)
+        return h + 1, np.tanh(0.3 + u[..., 1])
+
+
+class NamedReal(Cell):
+    """A local variable with the name of what generated constants begin with."""
+
+    m: State = state("inputs")
+
+    def step(self, x, m):
+        real = -x
+        return 2.0 * np.tanh(x + 0.5 * m), real
+
+
+class MaskOfParameters(Cell):
+    """A mask without an axis for the batch is recorded as a mask."""
+
+    p: Array = param((), 0.7)
+
+    def step(self, x):
+        mask = np.less(0.5, self.p)
+        wide = mask[..., None]
+        return x * wide * self.p
+
+
+class RepeatedElement(Cell):
+    """The gradient of one element is a long sum of parts of one value."""
+
+    p: Array = param((1, 1), 0.5)
+
+    def step(self, x):
+        return np.take(np.mean(self.p, axis=-1), [0] * 9, axis=-1) * x[..., :1]
+
+
+class RepeatedParameter(Cell):
+    """A parameter is repeated for each example, and then multiplied by a matrix."""
+
+    p: Array = param(2, uniform(-1.0, 1.0))
+    U: Array = param((1, 2), uniform(-1.0, 1.0))
+    W: Array = param((1, 2), uniform(-1.0, 1.0))
+
+    def step(self, x):
+        wide = np.broadcast_to(self.p, (*x.shape[:-1], 2))
+        return x @ self.U.T + wide @ self.W.T
+
+
+class SumOfRepeated(Cell):
+    """The rows of what is one for all rows are added up."""
+
+    one: int = 1
+    h: State = state((1, 2))
+    p: Array = param((1, 2), uniform(-1.0, 1.0))
+    second: Gate = gate(np.tanh, U=None, W="one")
+
+    def step(self, x, h):
+        part = ((h <= 0.5) - self.p)[..., 1]
+        mixed = np.tanh(self.second(x[..., :1])) - 0.4 * np.tanh(self.second(part))
+        return np.max(mixed[..., None], axis=-1), h
+
+
+KINDS = [EmptyPart, NamedReal, MaskOfParameters, RepeatedElement, RepeatedParameter, SumOfRepeated]
+
+
+def eager(cell, x):
+    """The step, one time step after the other."""
+    states = [np.full((len(x), *s.shape), s.start) for s in cell.anatomy.states.values()]
+    outputs = []
+    for t in range(x.shape[1]):
+        answer = cell.step(x[:, t], *states)
+        y, *states = answer if states else (answer,)
+        outputs.append(y)
+    return np.stack(outputs, axis=1)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_outputs_recordings_and_gradients_are_those_of_the_step(kind, batch):
+    cell = kind(inputs=2, hidden=1 if kind is EmptyPart else 2, rng=0)
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (batch, 3, 2))
+    expected = eager(cell, x)
+    target = rng.uniform(-1, 1, expected.shape)
+    direction = {name: rng.normal(size=value.shape) for name, value in cell.parameters.items()}
+    losses = []
+    for step in (1e-5, -1e-5):
+        for name, value in cell.parameters.items():
+            value[...] += step * direction[name]
+        losses.append(np.mean((eager(cell, x) - target) ** 2))
+        for name, value in cell.parameters.items():
+            value[...] -= step * direction[name]
+    slope = (losses[0] - losses[1]) / 2e-5
+    for backend in ("numpy", "numba"):
+        model = nl.Sequence(cell, backend=backend)
+        np.testing.assert_allclose(model(x), expected, rtol=1e-12, atol=1e-12)
+        loss, gradient = model.value_and_grad(x, target, loss="mse")
+        assert loss == pytest.approx(np.mean((expected - target) ** 2), rel=1e-12)
+        assert sum(np.sum(gradient[n] * v) for n, v in direction.items()) == pytest.approx(slope, rel=1e-6, abs=1e-9)
+
+
+def test_a_mask_of_parameters_is_recorded_as_a_mask_by_kernels():
+    x = np.ones((3, 2))
+    one, other = (nl.Sequence(MaskOfParameters(inputs=2, hidden=1), backend=b).record(x) for b in ("numpy", "numba"))
+    assert {k: (v.dtype, v.shape) for k, v in other.items()} == {k: (v.dtype, v.shape) for k, v in one.items()}
+    assert other["wide"].dtype == bool
+
+
+def test_kernels_of_second_derivatives_add_up_what_is_one_for_all_rows():
+    rng = np.random.default_rng(0)
+    x, target = rng.uniform(-1, 1, (3, 2)), np.zeros((3, 2))
+    direction = {"parameters": {"p": np.ones((1, 2))}, "x": np.ones((3, 2))}
+    one, other = (
+        nl.Sequence(SumOfRepeated(inputs=2, hidden=2, rng=0), backend=b).hvp(
+            x, target, direction, wrt=("parameters", "x"), loss="mse"
+        )
+        for b in ("numpy", "numba")
+    )
+    np.testing.assert_allclose(other["x"], one["x"], rtol=1e-10, atol=1e-14)
+    for name, value in one["parameters"].items():
+        np.testing.assert_allclose(other["parameters"][name], value, rtol=1e-10, atol=1e-14)
