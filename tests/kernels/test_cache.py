@@ -2,6 +2,7 @@
 
 import errno
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -307,11 +308,39 @@ def test_a_kernel_with_which_something_is_wrong_is_compiled_again(file, harm, ke
     assert len(made) == 1, "what was compiled again is not found"
 
 
-@pytest.mark.parametrize("sums", ["[]", "null", "{}", '{"a": 1}', "1e400", "{"])
+NESTED = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "sums", ["[]", "null", "{}", '{"a": 1}', "1e400", "{", "\xff", NESTED], ids=lambda sums: sums[:12]
+)
 def test_checksums_of_any_kind_but_the_right_one_are_not_trusted(sums, kernel, made):
-    (kernel / "checksums.json").write_text(sums)
+    (kernel / "checksums.json").write_text(sums, encoding="latin-1")
     assert is_right(new_model())
     assert len(made) == 1
+    in_another_process()
+    assert is_right(new_model())
+    assert len(made) == 1, "what was compiled again is not found"
+
+
+@pytest.mark.parametrize("file", ["*.nbi", "*.nbc", "*.py"])
+def test_what_cannot_be_read_is_compiled_again_though_checksums_are_right(file, kernel, made):
+    for path in kernel.rglob(file):
+        path.write_bytes(b"\x80\x04." if file != "*.py" else b"raise RecursionError")
+    (kernel / "checksums.json").write_text(json.dumps(cache._checksums(kernel)))
+    assert is_right(new_model())
+    assert len(made) == 1
+    assert kernel.is_dir()
+
+
+def test_an_index_of_another_version_of_numba_is_not_used(kernel, made):
+    (index,) = kernel.rglob("*.nbi")
+    index.write_bytes(pickle.dumps("0.1.2") + index.read_bytes())
+    (kernel / "checksums.json").write_text(json.dumps(cache._checksums(kernel)))
+    with install_recorder("numba:compile") as compiled:
+        assert is_right(new_model())
+    assert made == []
+    assert compiled.buffer
 
 
 def test_a_file_that_does_not_belong_there_is_not_trusted(kernel, made):
@@ -328,10 +357,109 @@ def test_an_edited_source_is_not_run(kernel, made):
     assert len(made) == 1
 
 
-def test_a_file_in_place_of_the_folder_is_told_of(kernel):
+def a_file(path):
+    path.write_text("a file")
+
+
+def a_dangling_link(path):
+    path.symlink_to(path.parent / "nowhere")
+
+
+def a_link_to_itself(path):
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("put", [a_file, a_dangling_link, a_link_to_itself])
+def test_what_is_in_place_of_the_folder_is_replaced_and_told_of_once(put, kernel, made):
     shutil.rmtree(kernel)
-    kernel.write_text("")
+    put(kernel)
+    with pytest.warns(KernelWarning, match=f"{kernel} was not the folder of a kernel, and has been replaced") as told:
+        assert is_right(new_model())
+    assert len(told) == 1
+    assert kernel.is_dir()
+    assert not kernel.is_symlink()
+    in_another_process()
+    assert is_right(new_model())
+    assert len(made) == 1
+    assert folders(kernel.parents[1]) == [kernel.name]
+
+
+def test_a_link_to_a_folder_that_is_damaged_is_replaced_and_not_followed(kernel, made, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_text("")
+    shutil.rmtree(kernel)
+    kernel.symlink_to(elsewhere)
+    assert is_right(new_model())
+    assert not kernel.is_symlink()
+    assert (elsewhere / "precious").exists()
+    in_another_process()
+    assert is_right(new_model())
+    assert len(made) == 1
+
+
+def test_a_link_to_the_folder_is_as_good(kernel, made, tmp_path):
+    shutil.move(kernel, tmp_path / "elsewhere")
+    kernel.symlink_to(tmp_path / "elsewhere")
+    assert is_right(new_model())
+    assert made == []
+
+
+def test_next_to_a_folder_that_can_be_neither_read_nor_removed_is_another(kernel, made, monkeypatch):
+    """As that of another user is, in a cache folder with the sticky bit."""
+    (kernel / "checksums.json").write_text("another user's")
+    rename = Path.rename
+
+    def refused(path, target):
+        if path == kernel:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.warns(KernelWarning, match=f"{kernel} can be neither used nor removed; .* kept in {kernel}-2$") as told:
+        assert is_right(new_model())
+    assert len(told) == 1
+    in_another_process()
+    assert is_right(new_model())
+    assert len(made) == 1
+    assert (kernel / "checksums.json").read_text() == "another user's"
+
+
+def test_where_nothing_can_be_removed_kernels_are_compiled_in_memory(kernel, monkeypatch):
+    (kernel / "checksums.json").write_text("another user's")
+    for number in range(2, 2 + cache._PLACES):
+        kernel.with_name(f"{kernel.name}-{number}").write_text("in the way")
+
+    def refused(path, target):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "rename", refused)
     compiles_in_memory(kernel.parent)
+
+
+def test_a_cache_folder_that_is_a_dangling_link_is_told_of(tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    monkeypatch.setenv("NANOLSTM_CACHE", str(tmp_path / "link"))
+    compiles_in_memory(tmp_path / "link" / "kernels")
+
+
+def test_kernels_whose_classes_differ_in_case_alone_have_two_folders(place):
+    for name in ("Half", "half", "HALF"):
+        assert is_right(new_model(name=name))
+    assert len({name.lower() for name in folders(place)}) == 3
+
+
+def test_a_source_is_written_whatever_the_encoding_of_the_machine(place, made, monkeypatch):
+    write = Path.write_text
+
+    def as_told(path, text, encoding="ascii", **more):
+        return write(path, text, encoding=encoding, **more)
+
+    monkeypatch.setattr(Path, "write_text", as_told)
+    assert is_right(new_model(name="Étendue"))
+    in_another_process()
+    assert is_right(new_model(name="Étendue"))
+    assert len(made) == 1
 
 
 def test_a_folder_names_what_is_in_it(kernel):

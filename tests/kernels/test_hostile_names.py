@@ -166,6 +166,12 @@ def test_kernels_of_long_names_are_kept_in_files_of_short_names(which, tmp_path,
     assert max(len(os.fsencode(path.name)) for path in tmp_path.rglob("*")) + len(".tmp.0123456789abcdef") <= 143
 
 
+@pytest.mark.skipif("numba" not in BACKENDS, reason="the kernels are compiled by Numba")
+@pytest.mark.parametrize("variables", [("bool", "forward_steps"), ("tuple", "matrix_packed_small")])
+def test_compiled_kernels_take_variables_called_by_words_of_their_own(variables):
+    same_results(kind_of(variables=variables), kind_of(), "numba")
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_names_that_python_takes_for_one_are_two_variables(backend):
     names = ("\N{LATIN SMALL LIGATURE FI}", "fi", "\N{MICRO SIGN}"), ("\N{GREEK SMALL LETTER MU}", "ｆｉ")
