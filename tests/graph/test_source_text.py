@@ -51,7 +51,7 @@ def test_printable_text_is_left_as_it_is(text):
 
 
 @given(ANY, ANY)
-@example("ﬁ", "fi")
+@example("\ufb01", "fi")
 @example("\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}")
 @example("①", "1")
 @example("a\u0301", "á")
@@ -63,12 +63,20 @@ def test_an_identifier_is_the_variable_that_python_makes_of_it(one, other):
     assert identifier(identifier(one)) == identifier(one)
 
 
-@pytest.mark.parametrize("word", ["h", "α", "hidden_state2", "x__y", "变量", "новый"])
+@pytest.mark.parametrize(
+    "word", ["h", "\N{GREEK SMALL LETTER BETA}", "hidden_state2", "x__y", "变量", "\u043d\u043e\u0432\u044b\u0439"]
+)
 def test_an_identifier_stays_what_the_author_called_it(word):
     assert identifier(word) == word
 
 
-@given(st.lists(st.sampled_from(["ﬁ", "fi", "µ", "μ", "1", "if", "ｉｆ", "own_1_", "", "t1", "h_t", "np", "²"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["\ufb01", "fi", "\xb5", "\u03bc", "1", "if", "\uff49\uff46", "own_1_", "", "t1", "h_t", "np", "²"]
+        )
+    )
+)
 def test_no_two_nodes_have_one_variable(names):
     nodes = [input_node(name, (1,), lead=True) for name in names]
     found = emit.identifiers(nodes, {"np"})
@@ -77,7 +85,7 @@ def test_no_two_nodes_have_one_variable(names):
         assert ast.parse(f"{word} = 1").body[0].targets[0].id == word
 
 
-@given(st.floats(allow_nan=True) | st.booleans())
+@given(st.floats() | st.booleans())
 def test_a_number_is_the_number_that_it_was(value):
     found = eval(number(value), {"np": np})
     assert type(found) is type(value)
