@@ -77,7 +77,7 @@ class Report:
         scores.columns[1].justify = "right"
         labels = {**_LABELS, "model": "model" if self.training else "model (untrained)"}
         for name, score in self.evaluation.scores.items():
-            row = [labels.get(name, name), f"{score.scaled:.6g}"]
+            row = [escape(labels.get(name, name)), f"{score.scaled:.6g}"]
             scores.add_row(*row, *([f"{score.own:.6g}"] if own and score.own is not None else []))
         console.print(scores)
         console.print(escape(facts["verdict"]))
@@ -149,7 +149,7 @@ def print_model(console: Console, facts: dict[str, Any]) -> None:
     )
     for name, group in facts["groups"].items():
         shapes = "  ".join(f"{key} {'x'.join(map(str, shape))}" for key, shape in group["shapes"].items())
-        table.add_row(name, shapes, str(group["count"]))
+        table.add_row(escape(name), escape(shapes), str(group["count"]))
     frozen = f", {facts['frozen']} frozen" if facts["frozen"] else ""
     table.add_section()
     state = "trained from values" if facts["trained"] else "untrained,"

@@ -20,6 +20,7 @@ def check(
 ) -> None:
     """Check a cell: traced as it runs, and every derivative beside differences; ends with 1 if anything is wrong."""
     from rich.console import Console
+    from rich.markup import escape
 
     from nanolstm.cells.find import find_cell
     from nanolstm.checking.check import check as check_cell
@@ -27,7 +28,7 @@ def check(
     kind, fields = find_cell(cell)
     progress = Console(stderr=True)
     with progress.status("") if progress.is_terminal else contextlib.nullcontext() as status:
-        tell = (lambda text: status.update(f"checking {text}")) if status else None
+        tell = (lambda text: status.update(escape(f"checking {text}"))) if status else None
         report = check_cell(kind, inputs=inputs, hidden=hidden, seed=seed, tell=tell, **fields)
     if as_json:
         print_json(report.facts())

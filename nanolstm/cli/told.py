@@ -84,7 +84,7 @@ class TrialReport:
         table = Table(
             *(["ahead"] if several else []),
             "",
-            *metrics,
+            *map(escape, metrics),
             title=escape(
                 f"Scores: {facts['scored']:,} held-out rows, {folds[0]['test from']} to {folds[-1]['test to']}, in "
                 f"units of {options.target}"
@@ -98,7 +98,7 @@ class TrialReport:
             if before not in (None, row["step"]):
                 table.add_section()
             first = [str(row["step"]) if row["step"] != before else ""] if several else []
-            table.add_row(*first, row["forecaster"], *(_shown(name, row[name]) for name in metrics))
+            table.add_row(*first, escape(row["forecaster"]), *(_shown(name, row[name]) for name in metrics))
             before = row["step"]
         return table
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import attrs
 
+from nanolstm.compile.source_text import comment
 from nanolstm.describing.docstring import own_docstring
 from nanolstm.describing.family import Family, family_of, frozen, trained
 from nanolstm.describing.formula import Formula
@@ -109,7 +110,7 @@ def source_of(kind: type[Cell]) -> str:
     owner: Any = next(base for base in kind.__mro__ if "step" in vars(base))
     parts = [_source(kind)]
     if owner is not kind:
-        parts.append(f"# step is that of {owner.__module__}.{owner.__name__}:\n\n{_source(owner.step)}")
+        parts.append(comment(f"step is that of {owner.__module__}.{owner.__name__}:") + f"\n\n{_source(owner.step)}")
     return "\n\n".join(parts)
 
 
@@ -117,7 +118,7 @@ def _source(written: Any) -> str:
     try:
         text = textwrap.dedent(inspect.getsource(written)).rstrip()
     except (OSError, TypeError):
-        return f"# The source of {written.__qualname__} is in no file."
+        return comment(f"The source of {written.__qualname__} is in no file.")
     node = cast("ast.ClassDef | ast.FunctionDef", ast.parse(text).body[0])
     first = node.body[0]
     is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
