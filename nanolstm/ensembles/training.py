@@ -29,8 +29,6 @@ class EnsembleTraining:
         """Ready to begin."""
         self._plan, self._stack = plan, stack
         self._members = [Member(i, model) for i, model in enumerate(stack.models)]
-        for flat in stack.flats:
-            flat.require_writable()
         self._alive = np.arange(len(self._members))
         self._vectors = stack.vectors()
         self._gradients, self._good = np.empty_like(self._vectors), self._vectors.copy()

@@ -31,7 +31,7 @@ class Flat:
         """Of the parameters as they are.
 
         Raises:
-            InputError: the model has none that are trained.
+            InputError: the model has none that are trained, or its arrays are read-only.
         """
         parameters = model.parameters
         if not parameters.count:
@@ -45,7 +45,7 @@ class Flat:
             self.places[name] = slice(end, end + view.size)
             end += view.size
         buffers = {part.prefix: part.cell.parameters.flat for part in model.parts()}
-        self._written = {**parameters, **{f"{prefix}parameters.flat": flat for prefix, flat in buffers.items()}}
+        _refuse_read_only({**parameters, **{f"{prefix}parameters.flat": flat for prefix, flat in buffers.items()}})
         begin = 0
         self._buffers: list[tuple[slice, Array]] = []
         for buffer in buffers.values():
@@ -67,16 +67,6 @@ class Flat:
             for key, anatomy in part.cell.anatomy.parameters.items()
             if anatomy.project is not None and (name := part.prefix + key) in parameters
         ]
-
-    def require_writable(self) -> None:
-        """Raise InputError if an array that training writes to is read-only."""
-        fixed = [name for name, array in self._written.items() if not array.flags.writeable]
-        if fixed:
-            more = f" and {len(fixed) - 1} more" if len(fixed) > 1 else ""
-            raise InputError(
-                f"the array {fixed[0]!r}{more} of the model is read-only; train a copy, copy.deepcopy(model), whose "
-                "arrays are not, or set flags.writeable of the array to True"
-            )
 
     @property
     def projected(self) -> list[str]:
@@ -105,3 +95,13 @@ class Flat:
     def not_finite(self, vector: Array) -> list[str]:
         """The parameters for which `vector` holds a number that is not finite."""
         return [name for name, place in self.places.items() if not np.isfinite(vector[place]).all()]
+
+
+def _refuse_read_only(arrays: Mapping[str, Array]) -> None:
+    fixed = [name for name, array in arrays.items() if not array.flags.writeable]
+    if fixed:
+        more = f" and {len(fixed) - 1} more" if len(fixed) > 1 else ""
+        raise InputError(
+            f"the array {fixed[0]!r}{more} of the model is read-only; train a copy, copy.deepcopy(model), whose arrays "
+            "are not, or set flags.writeable of the array to True"
+        )

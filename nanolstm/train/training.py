@@ -62,7 +62,6 @@ class Training:
         self.history: list[dict[str, float]] = []
         self.best = Best()
         self.flat = Flat(plan.model)
-        self.flat.require_writable()
         self.ending: tuple[Ending, str] | None = None
         self.for_good = True
         self.timings = {"total": 0.0, "training": 0.0, "first_step": 0.0, "validation": 0.0}
