@@ -7,6 +7,7 @@ there are: the cell, its sizes and dtype, what the gradient is taken by.
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,9 +24,11 @@ def kernels_of_this_session(tmp_path_factory):
     """The cache folder of all tests that do not say otherwise, one for the processes of a session.
 
     What one of them has compiled the others load: compiling takes seconds, and they share the tests of each cell.
+    `NANOLSTM_TEST_CACHE` names a folder that outlives the session, which spares compiling unchanged kernels again.
     """
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
+    folder = Path(os.environ.get("NANOLSTM_TEST_CACHE") or folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NANOLSTM_CACHE", str(folder))
         yield folder / "kernels"
