@@ -11,8 +11,9 @@ from pathlib import Path
 
 from .drawing import FOLDERS, Sources, drawn
 from .equivalents import Equivalents, all_keys
+from .measuring import measured
 from .results import Result, append, read, report
-from .stages import STAGES
+from .stages import BROAD, STAGES
 from .trials import Draw, all_tried
 from .workspace import Workspace
 
@@ -67,10 +68,10 @@ def _try(draws: list[Draw], results: Path, folder: Path | None, processes: int) 
     with tempfile.TemporaryDirectory(prefix="mutation-", ignore_cleanup_errors=True) as temporary:
         first = Workspace.made(PROJECT, folder or Path(temporary) / "first")
         print(f"measuring the stages on the original, in {first.folder}", flush=True)
-        baselines = first.measured(STAGES)
-        print(", ".join(f"{name} {baseline.seconds:.0f} s" for name, baseline in baselines.items()), flush=True)
+        original = measured(first, STAGES, BROAD)
+        print(", ".join(f"{name} {baseline.seconds:.0f} s" for name, baseline in original.stages.items()), flush=True)
         others = [first.copied(Path(temporary) / f"other {i}") for i in range(1, processes)]
-        for i, result in enumerate(all_tried(draws, [first, *others], STAGES, baselines), start=1):
+        for i, result in enumerate(all_tried(draws, [first, *others], STAGES, original), start=1):
             append(results, result)
             print(f"{i}/{len(draws)} {_told(result)}", flush=True)
 

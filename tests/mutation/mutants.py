@@ -37,12 +37,14 @@ class Mutant:
     Attributes:
         file: its path in the project, with slashes.
         source: its whole text.
+        called: the function around it, as `noting` writes it; "" outside of functions.
         key: what the fault is called wherever the file lies and however its names are changed; see `identity`.
     """
 
     file: str
     line: int
     function: str
+    called: str
     kind: str
     before: str
     after: str
@@ -84,6 +86,7 @@ def mutant(file: str, tree: Tree, change: Change) -> Mutant | None:
         file=file,
         line=change.place[0],
         function=tree.function(change.node),
+        called=f"{file}:{called}" if (called := tree.called(change.node)) else "",
         kind=change.kind,
         before=text[start:end].decode(),
         after=after,

@@ -92,6 +92,15 @@ class Tree:
         named = [a.name for a in (node, *self.above(node)) if isinstance(a, Function | ast.ClassDef)]
         return ".".join(reversed(named))
 
+    def called(self, node: ast.AST) -> int | None:
+        """The first line of the innermost function or lambda around `node`, as Python numbers it; None outside."""
+        for around in self.above(node):
+            if isinstance(around, Function):
+                return min([around.lineno, *(decorator.lineno for decorator in around.decorator_list)])
+            if isinstance(around, ast.Lambda):
+                return around.lineno
+        return None
+
     @cached_property
     def mutable(self) -> list[ast.AST]:
         """Every node that may be replaced, in source order."""
@@ -122,7 +131,7 @@ def _is_excluded(node: ast.AST, field: str, parent: ast.AST) -> bool:
             return True
         case ast.AnnAssign(annotation=annotation) if any(word(part) == "TypeAlias" for part in ast.walk(annotation)):
             return True
-        case ast.Assign(value=value) if isinstance(parent, ast.Module) and _is_type(value):
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_class(name) and _is_type(value):
             return True
         case ast.Call(func=func) if _makes_text(word(func)):
             return True
@@ -140,8 +149,12 @@ def refuses(call: ast.Call) -> bool:
     return any(word(argument).endswith("Error") for argument in call.args) and word(call.func) != "isinstance"
 
 
+def _is_class(name: str) -> bool:
+    return name[:1].isupper() and not name.isupper()
+
+
 def _is_type(node: ast.expr) -> bool:
-    """Whether `node` can only be the alias of a type, such as `np.ndarray[Any, Any]` or `A | B`."""
+    """Whether `node` can be the alias of a type, such as `np.ndarray[Any, Any]` or `A | B`."""
     named = (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.BitOr, ast.Tuple, ast.List, ast.Load)
     return isinstance(node, ast.Subscript | ast.BinOp) and all(
         isinstance(part, named) or (isinstance(part, ast.Constant) and part.value in (None, ...))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import attrs
 
+from .measuring import Measured
 from .mutants import Mutant
 from .results import Result
-from .stages import Stage
-from .workspace import Baseline, Workspace
+from .selection import BUDGET, LONG, LONG_ALIKE, first
+from .stages import Stage, tests
+from .workspace import Workspace
 
 LEAST, SLACK = 30.0, 5.0
 """A stage is ended after this many seconds at least, and after so many times what it takes on the original."""
@@ -28,16 +30,13 @@ class Draw:
     mutant: Mutant
 
 
-def tried(draw: Draw, workspace: Workspace, stages: Sequence[Stage], baselines: Mapping[str, Baseline]) -> Result:
-    """Run the stages on a mutant until one fails."""
+def tried(draw: Draw, workspace: Workspace, stages: Sequence[Stage], measured: Measured) -> Result:
+    """Run the stages on a mutant until one fails: the tests nearest to it first, then all stages, then more tests."""
     mutant, spent = draw.mutant, {}
     status, killed_by, evidence = "survived", "", ""
     with workspace.mutated(mutant.file, mutant.source):
-        for stage in stages:
-            baseline = baselines[stage.name]
-            if mutant.file not in baseline.imports:
-                continue
-            outcome = workspace.run(stage, max(LEAST, SLACK * baseline.seconds))
+        for stage, limit in _met(mutant, stages, measured):
+            outcome = workspace.run(stage.command, max(LEAST, SLACK * limit))
             spent[stage.name] = round(outcome.seconds, 2)
             if outcome.status != "passed":
                 status = "killed" if outcome.status == "failed" else "timeout"
@@ -63,8 +62,22 @@ def tried(draw: Draw, workspace: Workspace, stages: Sequence[Stage], baselines: 
     )
 
 
+def _met(mutant: Mutant, stages: Sequence[Stage], measured: Measured) -> Iterator[tuple[Stage, float]]:
+    """The stages that a mutant meets, and how long each takes on the original."""
+    near = first(measured.tests, mutant.called)
+    if near:
+        yield tests("nearest", *near), BUDGET
+    for stage in stages:
+        baseline = measured.stages[stage.name]
+        if mutant.file in baseline.imports:
+            yield stage, baseline.seconds
+    more = [name for name in first(measured.tests, mutant.called, LONG, alike=LONG_ALIKE) if name not in near]
+    if more:
+        yield tests("all that call it", *more), LONG
+
+
 def all_tried(
-    draws: Sequence[Draw], workspaces: Sequence[Workspace], stages: Sequence[Stage], baselines: Mapping[str, Baseline]
+    draws: Sequence[Draw], workspaces: Sequence[Workspace], stages: Sequence[Stage], measured: Measured
 ) -> Iterator[Result]:
     """The results as they come, as many at a time as there are workspaces."""
     free: queue.SimpleQueue[Workspace] = queue.SimpleQueue()
@@ -77,7 +90,7 @@ def all_tried(
             return None
         workspace = free.get()
         try:
-            return tried(draw, workspace, stages, baselines)
+            return tried(draw, workspace, stages, measured)
         finally:
             free.put(workspace)
 

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import attrs
 
 from .drawing import Sources
-from .stages import Stage
 
 LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".venv", "__pycache__", "*.egg-info", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
@@ -32,22 +30,17 @@ LEFT_OUT = shutil.ignore_patterns(
 ABOUT = "about.json"
 """What a workspace was measured with; where it is, a folder is a workspace."""
 
+WARM = "warm"
+"""The folder of the kernels of the original."""
+
+SITE = Path(__file__).parent / "site"
+"""A folder in which Python finds `sitecustomize`, which it runs at its start."""
+
+LATER = 2 * 10**9
+"""By how many nanoseconds a mutant is younger than the original: Python compares whole seconds, and sizes."""
+
 MEMORY = 16 * 2**20
 """How many KiB of address space a command may map."""
-
-SITE = """\
-import atexit, os, sys
-
-def write():
-    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    here = {os.path.relpath(file) for file in files if file and file.startswith(os.getcwd())}
-    with open(os.environ["MUTATION_IMPORTS"], "a") as out:
-        out.writelines(name + "\\n" for name in sorted(here))
-
-if "MUTATION_IMPORTS" in os.environ:
-    atexit.register(write)
-"""
-"""Run by Python at its start: notes at its end which files of the project were imported."""
 
 
 @attrs.frozen
@@ -62,14 +55,6 @@ class Outcome:
     status: str
     seconds: float
     output: str
-
-
-@attrs.frozen
-class Baseline:
-    """What a stage does on the original: how long it takes with cold caches, and which files it imports."""
-
-    seconds: float
-    imports: frozenset[str]
 
 
 @attrs.frozen
@@ -90,9 +75,8 @@ class Workspace:
             raise ValueError(f"{folder} holds files, and is no workspace of this tool; name a new folder")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ABOUT).touch()
-        for name in ("warm", "cache", "home", "tmp", "site"):
+        for name in (WARM, "cache", "home", "tmp"):
             (folder / name).mkdir(exist_ok=True)
-        (folder / "site" / "sitecustomize.py").write_text(SITE)
         before = Sources.found(workspace.project) if workspace.project.exists() else None
         workspace._copy(project)
         if before != Sources.found(project):
@@ -117,30 +101,9 @@ class Workspace:
         """The copy of the project."""
         return self.folder / "project"
 
-    def measured(self, stages: Sequence[Stage]) -> dict[str, Baseline]:
-        """Each stage on the original, which warms the caches; not again where nothing has changed since.
-
-        Raises:
-            RuntimeError: a stage fails without a mutant, so that its failures would say nothing.
-        """
-        about = {"project": self._digest(), "stages": [[stage.name, *stage.command] for stage in stages]}
-        known = json.loads((self.folder / ABOUT).read_text() or "{}")
-        if known.get("about") != about:
-            known = {"about": about, "baselines": {stage.name: self._baseline(stage) for stage in stages}}
-            (self.folder / ABOUT).write_text(json.dumps(known))
-        return {name: Baseline(seconds, frozenset(files)) for name, (seconds, files) in known["baselines"].items()}
-
-    def _baseline(self, stage: Stage) -> tuple[float, list[str]]:
-        imports = self.folder / "imports.txt"
-        imports.write_text("")
-        outcome = self.run(stage, timeout=1800, cache="warm", noting=imports)
-        if outcome.status != "passed":
-            raise RuntimeError(
-                f"stage {stage.name!r} fails on the original: {shlex.join(stage.command)}\n{outcome.output}"
-            )
-        return outcome.seconds, sorted(set(imports.read_text().splitlines()))
-
-    def _digest(self) -> str:
+    @property
+    def digest(self) -> str:
+        """A hash of the whole copy: what was measured holds for one state of it."""
         whole = hashlib.sha256()
         for path in sorted(self.project.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
@@ -154,7 +117,8 @@ class Workspace:
         original, times = path.read_bytes(), path.stat()
         with self._machine_code_apart(path):
             path.write_text(source, encoding="utf-8")
-            shutil.copytree(self.folder / "warm", self.folder / "cache", dirs_exist_ok=True)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + LATER))
+            shutil.copytree(self.folder / WARM, self.folder / "cache", dirs_exist_ok=True)
             try:
                 yield
             finally:
@@ -185,13 +149,22 @@ class Workspace:
             shutil.rmtree(kept)
             aside.rename(kept)
 
-    def run(self, stage: Stage, timeout: float, cache: str = "cache", noting: Path | None = None) -> Outcome:
-        """Run a stage; one that takes longer than `timeout` seconds is ended, with all that it has started."""
+    def run(
+        self, command: Sequence[str], timeout: float, cache: str = "cache", more: Mapping[str, str] | None = None
+    ) -> Outcome:
+        """Run a command; one that takes longer than `timeout` seconds is ended, with all that it has started.
+
+        Args:
+            command: the words of it.
+            timeout: its limit in seconds.
+            cache: the folder of kernels that it uses: that of a mutant, or the warm one of the original.
+            more: environment variables for it.
+        """
         begin = time.monotonic()
         process = subprocess.Popen(
-            ["/bin/sh", "-c", f"ulimit -v {MEMORY}; exec {shlex.join(stage.command)}"],
+            ["/bin/sh", "-c", f"ulimit -v {MEMORY}; exec {shlex.join(command)}"],
             cwd=self.project,
-            env=self._environment(cache, noting),
+            env=self._environment(cache) | dict(more or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -211,21 +184,17 @@ class Workspace:
             output, _ = process.communicate()
         return Outcome(status, time.monotonic() - begin, output[-4000:])
 
-    def _environment(self, cache: str, noting: Path | None) -> dict[str, str]:
+    def _environment(self, cache: str) -> dict[str, str]:
         kept = {name: v for name, v in os.environ.items() if not name.startswith(("NANOLSTM_", "NUMBA_", "XDG_"))}
-        project, home = self.project, self.folder / "home"
-        return (
-            kept
-            | {
-                "PYTHONPATH": os.pathsep.join(map(str, (project, project / "plugins", self.folder / "site"))),
-                "NANOLSTM_CACHE": str(self.folder / cache),
-                "NANOLSTM_TEST_CACHE": str(self.folder / cache),
-                "HOME": str(home),
-                "XDG_CACHE_HOME": str(home / "cache"),
-                "TMPDIR": str(self.folder / "tmp"),
-            }
-            | ({"MUTATION_IMPORTS": str(noting)} if noting else {"PYTHONDONTWRITEBYTECODE": "1"})
-        )
+        return kept | {
+            "PYTHONPATH": os.pathsep.join(map(str, (self.project, self.project / "plugins", SITE))),
+            "PYTHONDONTWRITEBYTECODE": "1" if cache != WARM else "",
+            "NANOLSTM_CACHE": str(self.folder / cache),
+            "NANOLSTM_TEST_CACHE": str(self.folder / cache),
+            "HOME": str(self.folder / "home"),
+            "XDG_CACHE_HOME": str(self.folder / "home" / "cache"),
+            "TMPDIR": str(self.folder / "tmp"),
+        }
 
 
 def importers(path: Path) -> set[str]:
