@@ -16,8 +16,11 @@ from .selection import BUDGET, LONG, LONG_ALIKE, first
 from .stages import Stage, tests
 from .workspace import Workspace
 
-LEAST, SLACK = 30.0, 5.0
-"""A stage is ended after this many seconds at least, and after so many times what it takes on the original."""
+LEAST, SLACK = 300.0, 5.0
+"""A stage is ended after this many seconds at least, and after so many times what it takes on the original.
+
+The original finds its kernels in a warm cache; a mutant may have to compile all of them.
+"""
 
 
 @attrs.frozen
