@@ -20,8 +20,11 @@ def calls(function):
 
 def loops(function, over):
     """How many loops there are over so many features in a loop over rows."""
-    rows = [node for node in ast.walk(function) if isinstance(node, ast.For) and ast.unparse(node.iter) == "range(n)"]
-    return sum(isinstance(n, ast.For) and ast.unparse(n.iter) == f"range({over})" for row in rows for n in ast.walk(row))
+
+    def found(tree, times):
+        return [n for n in ast.walk(tree) if isinstance(n, ast.For) and ast.unparse(n.iter) == f"range({times})"]
+
+    return sum(len(found(rows, over)) for rows in found(function, "n"))
 
 
 @pytest.fixture(scope="module")
