@@ -213,6 +213,8 @@ REFUSED = [
     refused(BatchError, lambda c, x, h: x + h.mean(axis=0), r"axis=-1"),
     refused(BatchError, lambda c, x, h: x * np.add.reduce(h), r"axis=-1"),
     refused(BatchError, lambda c, x, h: c.W @ h + x, r"`h @ A\.T` for `A @ h`"),
+    refused(BatchError, lambda c, x, h: h @ (h[..., :, None] * x[..., None, :]), r"np\.vecmat\(q, C\)"),
+    refused(BatchError, lambda c, x, h: (h @ np.stack([c.W, c.W]))[..., 0, :], r"np\.vecmat\(q, C\)"),
     refused(BatchError, lambda c, x, h: np.outer(h, x)[0], r"a\[\.\.\., :, None\]"),
     refused(BatchError, lambda c, x, h: x + h.T, r"\.mT"),
     refused(BatchError, lambda c, x, h: np.concatenate([h, x])[:3], r"axis=-1"),
