@@ -1,0 +1,209 @@
+"""Random programs: states, feeds and masks, then pairs of forms in which one reads what the other made.
+
+Every ordered pair of forms has its turn: a program of seed s is built around the next few pairs of one fixed shuffled
+list of all of them, so that any stretch of seeds covers the pairs evenly, and a seed alone says what its program is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import cache
+
+import attrs
+import numpy as np
+
+from .builder import Builder, Value
+from .forms import FORMS
+from .program import Field, Program
+
+PAIRS = 5
+"""How many pairs of forms a program is built around."""
+
+HIDDEN = {1: 4, 2: 8, 3: 10, 4: 8, 5: 6, 6: 6, 7: 3, 8: 10, 9: 3, 12: 3, 16: 4, 17: 3, 33: 2}
+"""Hidden sizes and how often they are drawn, against each other."""
+
+
+KINDS = ("plain", "plain", "plain", "odd", "matrix", "number")
+"""Shapes of states."""
+
+if os.environ.get("NANOLSTM_FUZZ_WITHOUT_NUMBER_STATES"):
+    KINDS = KINDS[:-1]
+
+
+@cache
+def _pairs() -> list[tuple[str, str]]:
+    """All ordered pairs of forms, shuffled."""
+    names = list(FORMS)
+    pairs = [(one, other) for one in names for other in names]
+    np.random.default_rng(0).shuffle(pairs)
+    return [(str(one), str(other)) for one, other in pairs]
+
+
+def pairs_of(seed: int, count: int = PAIRS) -> list[tuple[str, str]]:
+    """The pairs of forms whose turn it is."""
+    pairs = _pairs()
+    return [pairs[(seed * count + i) % len(pairs)] for i in range(count)]
+
+
+def drawn(rng: np.random.Generator, weights: dict[int, int]) -> int:
+    """One of the keys."""
+    chances = np.array(list(weights.values()), float)
+    return int(rng.choice(list(weights), p=chances / chances.sum()))
+
+
+def generate(seed: int, *, inputs: int | None = None, hidden: int | None = None, name: str = "Fuzzed") -> Program:
+    """The program of a seed; `inputs` and `hidden` are sizes that it has to have."""
+    rng = np.random.default_rng([seed, 1])
+    hidden = hidden or drawn(rng, HIDDEN)
+    inputs = inputs or drawn(rng, {1: 3, 2: 5, 3: 4, 5: 2, 8: 1, 9: 1})
+    extra = drawn(rng, {1: 1, 2: 3, 3: 3, 4: 3, 5: 2, 8: 2, 9: 1})
+    b = Builder(rng, tuple(dict.fromkeys((hidden, inputs, extra))))
+    b.pool.append(Value("x", (inputs,), low=-1.5, high=1.5))
+    states = _states(b, hidden, extra)
+    arguments = [*states, *_beside(b, hidden)]
+    order = [arguments[i] for i in b.rng.permutation(len(arguments))]
+    for one, other in pairs_of(seed)[: b.whole(2, PAIRS)]:
+        start = b.pick(lambda v: v.lead or b.chance(0.1)) or b.pool[0]
+        made = _built(b, one, start)
+        _built(b, other, made)
+    b.form = "return"
+    returned = _returned(b, {name: states[name] for name in order if name in states})
+    program = Program(
+        name=name,
+        fields=tuple(b.fields.values()),
+        arguments=tuple(order),
+        statements=tuple(b.statements),
+        returned=tuple(returned),
+        inputs=inputs,
+        hidden=hidden,
+        settings=_settings(b, states),
+    )
+    return program.live()
+
+
+def _built(b: Builder, name: str, value: Value) -> Value:
+    """The form `name` around `value`, which is brought to a size that can be worked with."""
+    b.form = name
+    while value.rank > 2 or value.elements > 400:
+        value = b.of_rank(value, value.rank - 1)
+    return FORMS[name].build(b, value)
+
+
+def _states(b: Builder, hidden: int, extra: int) -> dict[str, Value]:
+    count = drawn(b.rng, {0: 1, 1: 10, 2: 8, 3: 4, 4: 2})
+    names = ["h", "c", "S", "m"][:count]
+    states: dict[str, Value] = {}
+    for name in names:
+        kind = b.choose(KINDS) if name != "h" else "plain"
+        if name == "h" and b.chance(0.25):
+            kind = b.choose(KINDS[3:])
+        shape = {
+            "plain": (hidden,),
+            "odd": (b.choose((1, 2, 3, 5, extra)),),
+            "matrix": (b.choose((1, 2, 3, extra)), b.choose((1, 2, 4, hidden))),
+            "number": (),
+        }[kind]
+        if math.prod(shape) > 100:
+            shape = (2, 3)
+        options = []
+        start = b.choose(("", "", "", "0.3", "learned"))
+        if start == "learned":
+            first = b.param(shape)
+            options.append(("start", repr(first.name.removeprefix("self."))))
+        elif start:
+            options.append(("start", start))
+        if kind != "plain" or options:
+            text = repr(shape if len(shape) != 1 else shape[0]) if kind != "plain" else "'hidden'"
+            b.fields[name] = Field("state", name, (text,), tuple(options))
+        b.take(name)
+        states[name] = Value(name, shape, low=-2.0, high=2.0)
+        b.pool.append(states[name])
+    return states
+
+
+def _beside(b: Builder, hidden: int) -> list[str]:
+    """Feeds and masks."""
+    names = []
+    if b.chance(0.25):
+        size = b.choose((1, 1, 2, 3))
+        options = () if b.chance(0.5) else (("default", "0.8"),)
+        b.fields["dt"] = Field("feed", "dt", (str(size),), options)
+        b.pool.append(Value("dt", (size,), low=0.2, high=2.0, size=1.0))
+        names.append("dt")
+    if b.chance(0.2):
+        options = [("per", repr(b.choose(("step", "sequence"))))]
+        if inverted := b.chance(0.3):
+            options.append(("inverted", "True"))
+        b.fields["keep"] = Field("noise", "keep", ("0.7", str(hidden)), tuple(options))
+        b.pool.append(Value("keep", (hidden,), low=0.0, high=1.5 if inverted else 1.0, size=0.8))
+        names.append("keep")
+    b.take(*names)
+    return names
+
+
+def _returned(b: Builder, states: dict[str, Value]) -> list[str]:
+    """The output and the new states, made of what nothing has read yet."""
+    unread = [v for v in b.pool if v.name not in b.read and v.lead and v.name not in ("x", *states)]
+    width = drawn(b.rng, {1: 3, 2: 3, 3: 3, b.sizes[0]: 5})
+    shapes = [(width,), *(state.shape for state in states.values())]
+    results: list[Value | None] = [None] * len(shapes)
+    for value in unread:  # shared out, so that nothing is computed in vain
+        at = b.whole(0, len(shapes) - 1)
+        results[at] = _added(b, results[at], value, shapes[at])
+    names = []
+    for shape, found, old in zip(shapes, results, (None, *states.values()), strict=True):
+        value = found
+        if value is None:
+            value = b.pick(lambda v: v.lead and not v.boolean) or b.pool[0]
+            value = b.adapted(b.as_number(value), shape, lead=True)
+        if old is not None:
+            if b.chance(0.7):
+                value = (
+                    b.emit("0.6 * {0} + 0.4 * {1}", old, value, shape=shape, low=-2, high=2)
+                    if max(abs(value.low), abs(value.high)) <= 2
+                    else b.emit("0.6 * {0} + 0.4 * {1}", old, value, shape=shape)
+                )
+            value = b.within(value, *b.choose(((-1, 1), (-1.2, 1.2), (-2, 2))))
+            if b.chance(0.1):
+                alike = [v for v in states.values() if v.shape == shape]
+                value = b.choose(alike)  # a state that takes over another, or stays
+            order = list(states)
+            if value.name in order and order.index(value.name) > order.index(old.name):  # no ring of exchanged states
+                value = b.emit("1.0 * {0}", value, shape=shape, low=value.low, high=value.high)
+        names.append(value.name)
+    if len(states) > 0 and b.chance(0.4):  # the output is what the first state becomes
+        first = next(iter(states.values()))
+        if first.rank == 1:
+            names[0] = names[1]
+    return names
+
+
+def _added(b: Builder, sum_: Value | None, value: Value, shape: tuple[int, ...]) -> Value:
+    value = b.adapted(b.as_number(value), shape, lead=True)
+    if sum_ is None:
+        return value
+    text = b.choose(("{0} + {1}", "{0} - {1}", "0.5 * ({0} + {1})", "np.tanh({0}) + 0.7 * {1}", "{0} + np.sin({1})"))
+    return b.emit(text, sum_, value, shape=shape, size=math.hypot(sum_.size, value.size))
+
+
+def _settings(b: Builder, states: dict[str, Value]) -> tuple[tuple[str, str], ...]:
+    """Dropout and zoneout, now and then."""
+    settings = []
+    if b.chance(0.05):
+        settings.append(("input_dropout", "0.3"))
+    if b.chance(0.05):
+        settings.append(("output_dropout", "0.2"))
+    if states and all(s.rank == 1 for s in states.values()) and b.chance(0.05):
+        settings.append(("zoneout", "0.2"))
+    return tuple(settings)
+
+
+def reachable() -> set[str]:
+    """Every entry of the vocabulary that some form exercises."""
+    return {name for form in FORMS.values() for name in form.covers}
+
+
+def resized(program: Program, **sizes: int) -> Program:
+    """The same program with another width of x or another hidden size."""
+    return attrs.evolve(program, **sizes)

@@ -1,0 +1,155 @@
+"""What a model of a case gives, by name, in whatever way it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import numpy as np
+
+import nanolstm as nl
+
+from .case import Array, Numbers, Subject
+from .reference import Values, flat, nested
+from .surroundings import Surroundings
+
+Results = dict[str, Array]
+
+Run = Callable[[Subject, Numbers], Results]
+
+
+def named(kind: str, values: Any) -> Results:
+    """The values of a mapping, each under `kind` and its own name."""
+    return {f"{kind} {name}".rstrip(): np.asarray(value) for name, value in values.items()}
+
+
+@attrs.frozen
+class Runs:
+    """The calls of a case.
+
+    Attributes:
+        around: its surroundings.
+        wrt: what derivatives are taken by.
+        direction: in which it moves.
+    """
+
+    around: Surroundings
+    wrt: tuple[str, ...]
+    direction: Values
+
+    def _derived(self, numbers: Numbers) -> dict[str, Any]:
+        around, more = self.around, numbers.call()
+        for name in ("truncate", "checkpoint_every"):
+            if getattr(around, name) is not None:
+                more[name] = getattr(around, name)
+        if around.last:
+            more["steps"] = "last"
+        return more
+
+    def output(self, subject: Subject, numbers: Numbers) -> Results:
+        """Outputs and last states."""
+        y, state = subject.model(numbers.x, return_state=True, **numbers.call())
+        return {"y": y} | named("state", state)
+
+    def record(self, subject: Subject, numbers: Numbers) -> Results:
+        """Everything that is recorded."""
+        found = subject.model.record(numbers.x, **numbers.call())
+        return {"y": found.y} | named("state", found.state) | named("value", found)
+
+    def gradient(self, subject: Subject, numbers: Numbers) -> Results:
+        """The loss and its gradient by everything."""
+        value, found = subject.model.value_and_grad(
+            numbers.x, numbers.target, loss=subject.loss, wrt=self.wrt, **self._derived(numbers)
+        )
+        return {"loss": np.asarray(value)} | {f"{g} {k}".rstrip(): v for (g, k), v in flat(found).items()}
+
+    def training_step(self, subject: Subject, numbers: Numbers) -> Results:
+        """The loss and its gradient by the parameters."""
+        value, found = subject.model.value_and_grad(
+            numbers.x, numbers.target, loss=subject.loss, **self._derived(numbers)
+        )
+        return {"loss": np.asarray(value)} | named("parameters", found)
+
+    def whole_step(self, subject: Subject, numbers: Numbers) -> Results:
+        """The same, with the run."""
+        value, found, run = subject.model.value_grad_and_run(
+            numbers.x, numbers.target, loss=subject.loss, **self._derived(numbers)
+        )
+        return {"loss": np.asarray(value), "y": run.y} | named("parameters", found) | named("state", run.state)
+
+    def again(self, subject: Subject, numbers: Numbers) -> Results:
+        """A training step after another one on other numbers of the same shapes."""
+        self.training_step(subject, numbers)
+        other = attrs.evolve(numbers, x=np.asarray(numbers.x) * 0.5, target=np.asarray(numbers.target) + 0.25)
+        self.training_step(subject, other)
+        return self.training_step(subject, numbers)
+
+    def tangent(self, subject: Subject, numbers: Numbers) -> Results:
+        """Outputs, and how they change in a direction."""
+        more = {name: value for name, value in self._derived(numbers).items() if name != "steps"}
+        y, dy = subject.model.jvp(numbers.x, nested(self.direction), wrt=self.wrt, **more)
+        return {"y": y, "dy": dy}
+
+    def tangent_of_loss(self, subject: Subject, numbers: Numbers) -> Results:
+        """The loss, and how it changes in a direction."""
+        value, derivative = subject.model.jvp(
+            numbers.x,
+            nested(self.direction),
+            numbers.target,
+            loss=subject.loss,
+            wrt=self.wrt,
+            **self._derived(numbers),
+        )
+        return {"loss": np.asarray(value), "derivative": np.asarray(derivative)}
+
+    def curvature(self, subject: Subject, numbers: Numbers) -> Results:
+        """How the gradient changes in a direction."""
+        found = subject.model.hvp(
+            numbers.x,
+            numbers.target,
+            nested(self.direction),
+            loss=subject.loss,
+            wrt=self.wrt,
+            **self._derived(numbers),
+        )
+        return {f"{g} {k}".rstrip(): v for (g, k), v in flat(found).items()}
+
+    def stepped(self, subject: Subject, numbers: Numbers) -> Results:
+        """Outputs and last states of a stepper, without lengths, resets and masks."""
+        more = {"initial": numbers.more["initial"]} if "initial" in numbers.more else {}
+        stepper = subject.model.stepper(batch=self.around.batch or None, **more)
+        x = np.asarray(numbers.x)
+        feeds = {name: np.asarray(value) for name, value in numbers.feeds.items()}
+        axis = 1 if self.around.batch else 0
+        y = [
+            stepper(np.take(x, t, axis), **{name: np.take(v, t, axis) for name, v in feeds.items()})
+            for t in range(self.around.time)
+        ]
+        return {"y": np.stack(y, axis)} | named("state", stepper.state)
+
+    def not_stepped(self, subject: Subject, numbers: Numbers) -> Results:
+        """The same of a run over all steps."""
+        more = {name: value for name, value in numbers.call().items() if name not in ("lengths", "resets", "rng")}
+        y, state = subject.model(numbers.x, return_state=True, **more)
+        return {"y": y} | named("state", state)
+
+    def ensemble(self, subject: Subject, numbers: Numbers) -> Results:
+        """Outputs of two members: the model, and one with other parameters."""
+        members = _members(subject)
+        more = {name: value for name, value in numbers.call().items() if name not in ("initial", "rng")}
+        return {"y": nl.Ensemble(members)(numbers.x, **more)}
+
+    def members_alone(self, subject: Subject, numbers: Numbers) -> Results:
+        """The same, one after the other."""
+        more = {name: value for name, value in numbers.call().items() if name not in ("initial", "rng")}
+        return {"y": np.stack([member(numbers.x, **more) for member in _members(subject)])}
+
+
+def _members(subject: Subject) -> list[Any]:
+    import copy
+
+    other = copy.deepcopy(subject.model)
+    for value in other.parameters.values():
+        value *= 0.5
+    return [subject.model, other]
