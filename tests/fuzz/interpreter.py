@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType, SimpleNamespace
@@ -206,7 +207,6 @@ def _compiled(*_: Any, **__: Any) -> Callable[[Callable[..., None]], Callable[..
 def interpreted() -> Iterator[None]:
     """Within the block kernels that are bound are interpreted, on one thread after the other."""
     from nanolstm.compile import kernel
-    from nanolstm.gradient import bound
 
     functions = SimpleNamespace(**_functions())
     standing_in = {
@@ -241,12 +241,20 @@ def interpreted() -> Iterator[None]:
             (kernel, "packed_size", packed_size),
             (kernel, "scratch_size", scratch_size),
             (kernel, "Call", poisoned(kernel.Call)),
-            (kernel, "run_all", one_after_the_other),
-            (bound, "run_all", one_after_the_other),
+            *((module, "run_all", one_after_the_other) for module in _that_run_tasks()),
         ):
             stack.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, value)
         yield
+
+
+def _that_run_tasks() -> list[ModuleType]:
+    """The modules that hand tasks to threads, which would begin before the first of them has spoilt work memory."""
+    import nanolstm.gradient.bound
+    import nanolstm.gradient.side_by_side  # noqa: F401
+
+    mine = [module for name, module in sys.modules.items() if name.startswith("nanolstm.") and module is not None]
+    return [module for module in mine if "run_all" in vars(module)]
 
 
 def poisoned(call: Any) -> Any:
