@@ -106,6 +106,14 @@ def take_over(model: Any, other: Any) -> None:
             own[key][...] = value
 
 
+def shake(model: Any, case: Case) -> None:
+    """Move the parameters of `model` to another random point nearby."""
+    rng = np.random.default_rng([case.seed, 6, case.surroundings.draw])
+    for values in (model.parameters, model.frozen):
+        for value in values.values():
+            value[...] = (value + rng.normal(0.0, 0.1, value.shape)).astype(np.float32)
+
+
 def numbers_of(case: Case, model: Any) -> Numbers:
     """The numbers of a case: random, and in float32 such as float32 can hold."""
     around = case.surroundings
