@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -27,6 +28,11 @@ ROWS_PER_SLICE = "nanolstm.gradient.rows.SLICE"
 
 BLOCKING = ("nanolstm.compile.kernel.DEPTH", "nanolstm.compile.steps.TOGETHER")
 """How many rows are worked on together at most: with less, small batches have several blocks."""
+
+TRACES = ("nanolstm.traced._of_cells", "nanolstm.traced._watched")
+"""Where the library keeps what it made of a class: each mode has its own, since some classes are the library's."""
+
+_traces: dict[tuple[str, str], Any] = {}
 
 BLOCK_BYTES = "nanolstm.compile.kernel.BLOCK"
 
@@ -55,6 +61,9 @@ def running(mode: str, around: Surroundings) -> Iterator[None]:
         stack.enter_context(np.errstate(all="ignore"))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
+        for path in TRACES:
+            own = _traces.setdefault((path, mode), weakref.WeakKeyDictionary())
+            stack.enter_context(replaced(path, own))
         if around.rows_per_slice and mode in (INTERPRETED, MACHINE):
             for path, value in SLICING.items():
                 stack.enter_context(replaced(path, value))
