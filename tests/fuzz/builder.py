@@ -30,7 +30,7 @@ RESERVED = {
 """Names that mean something in a rendered module."""
 
 WORDS = (
-    *("f", "g", "n", "r", "t", "total", "room", "scratch", "first", "last", "top", "begin", "rows", "real"),
+    *("f", "g", "n", "r", "t", "total", "room", "scratch", "first", "last", "begin", "rows", "real"),
     *("h_r", "c_j", "w_at", "out", "mix", "new", "score", "memory", "before", "after", "packed", "call", "dtype"),
 )
 """Names of variables that generated code uses itself, or that are an author's ordinary words."""
@@ -329,9 +329,10 @@ class Builder:
                     return self.kept(value, f"np.repeat({{0}}, {{s[0]}}, axis={axis})", shape, size // now)
                 return self.kept(value, f"np.concatenate([{again}], axis={axis})", shape)
             case "broadcast":
-                value = self.with_lead(value)
+                value = self.traced(value)
                 sizes = ", ".join(f"{{s[{i}]}}" for i in range(value.rank))
-                return self.kept(value, f"np.broadcast_to({{0}}, (*x.shape[:-1], {sizes}))", shape, *shape)
+                whole = f"(*x.shape[:-1], {sizes})" if value.lead else f"({sizes},)"
+                return self.kept(value, f"np.broadcast_to({{0}}, {whole})", shape, *shape)
         places = [int(p) for p in self.rng.integers(0, now, size)]
         listed = ", ".join(f"{{s[{i}]}}" for i in range(size))
         return self.kept(value, f"np.take({{0}}, [{listed}], axis={axis})", shape, *places)

@@ -176,6 +176,23 @@ def laid_out(array: Array, layout: str) -> Any:
 
 
 def in_layout(numbers: Numbers, layout: str) -> Numbers:
-    """The same numbers, laid out in memory in another way."""
+    """The same numbers, laid out in memory in another way; "padding" leaves NaN beyond the end of each sequence."""
+    if layout == "padding" and "lengths" in numbers.more:
+        return _with_padding(numbers)
     feeds = {name: laid_out(value, layout) for name, value in numbers.feeds.items()}
     return Numbers(laid_out(numbers.x, layout), laid_out(numbers.target, layout), feeds, numbers.more)
+
+
+def _with_padding(numbers: Numbers) -> Numbers:
+    beyond = np.arange(numbers.x.shape[1]) >= numbers.more["lengths"][:, None]
+
+    def padded(value: Array) -> Array:
+        value = value.copy()
+        if value.shape[:2] == beyond.shape and value.ndim > 1:
+            value[beyond] = np.nan
+        return value
+
+    feeds = {name: padded(value) for name, value in numbers.feeds.items()}
+    scored_all = numbers.target.ndim == numbers.x.ndim
+    target = padded(numbers.target) if scored_all else numbers.target
+    return Numbers(padded(numbers.x), target, feeds, numbers.more)

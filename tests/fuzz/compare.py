@@ -279,6 +279,7 @@ class Comparison:
         if not few or self.case.seed % 3 == 0:
             yield "output", runs.output, None
             yield "gradient by everything", runs.gradient, None
+            yield "gradient by some", runs.gradient_by_some, None
         if "again" in also:
             yield "training step again", runs.again, runs.gradient
         if "record" in also and (not few or self.case.seed % 3 == 1):
@@ -292,6 +293,8 @@ class Comparison:
             yield "hvp", runs.curvature, None
         if "ensemble" in also and not few and len(self.reference.subject.model.parameters):
             yield "ensemble", runs.ensemble, runs.members_alone
+            if self.case.surroundings.batch and self.case.surroundings.noise is None:
+                yield "ensemble in training", runs.trained_together, runs.trained_alone
 
     def _whole(self, subject: Subject, numbers: Numbers) -> Results:
         if subject is self.reference.subject and numbers is self.reference.numbers:

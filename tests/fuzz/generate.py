@@ -19,7 +19,7 @@ from .program import Field, Program
 PAIRS = 5
 """How many pairs of forms a program is built around."""
 
-HIDDEN = {1: 4, 2: 8, 3: 10, 4: 8, 5: 6, 6: 6, 7: 3, 8: 10, 9: 3, 12: 3, 16: 4, 17: 3, 33: 2}
+HIDDEN = {1: 4, 2: 8, 3: 10, 4: 8, 5: 6, 6: 6, 7: 3, 8: 10, 9: 3, 12: 3, 16: 4, 17: 3, 33: 2, 175: 1}
 """Hidden sizes and how often they are drawn, against each other."""
 
 
@@ -58,9 +58,11 @@ def generate(seed: int, *, inputs: int | None = None, hidden: int | None = None,
     inputs = inputs or drawn(rng, {1: 3, 2: 5, 3: 4, 5: 2, 8: 1, 9: 1})
     extra = drawn(rng, {1: 1, 2: 3, 3: 3, 4: 3, 5: 2, 8: 2, 9: 1})
     b = Builder(rng, tuple(dict.fromkeys((hidden, inputs, extra))))
+    b.take("top")
     b.pool.append(Value("x", (inputs,), low=-1.5, high=1.5))
     states = _states(b, hidden, extra)
-    arguments = [*states, *_beside(b, hidden)]
+    highest = _running_maximum(b) if states and b.chance(0.08) else None
+    arguments = [*states, *_beside(b, hidden), *([highest[0]] if highest else [])]
     order = [arguments[i] for i in b.rng.permutation(len(arguments))]
     for one, other in pairs_of(seed)[: b.whole(2, PAIRS)]:
         start = b.pick(lambda v: v.lead or b.chance(0.1)) or b.pool[0]
@@ -68,6 +70,8 @@ def generate(seed: int, *, inputs: int | None = None, hidden: int | None = None,
         _built(b, other, made)
     b.form = "return"
     returned = _returned(b, {name: states[name] for name in order if name in states})
+    if highest:
+        returned.insert(1 + sum(name in states for name in order[: order.index(highest[0])]), highest[1])
     program = Program(
         name=name,
         fields=tuple(b.fields.values()),
@@ -76,7 +80,8 @@ def generate(seed: int, *, inputs: int | None = None, hidden: int | None = None,
         returned=tuple(returned),
         inputs=inputs,
         hidden=hidden,
-        settings=_settings(b, states),
+        settings=() if highest else _settings(b, states),
+        rebinding=b.chance(0.3),
     )
     return program.live()
 
@@ -103,7 +108,7 @@ def _states(b: Builder, hidden: int, extra: int) -> dict[str, Value]:
             "matrix": (b.choose((1, 2, 3, extra)), b.choose((1, 2, 4, hidden))),
             "number": (),
         }[kind]
-        if math.prod(shape) > 100:
+        if kind == "matrix" and math.prod(shape) > 100:
             shape = (2, 3)
         options = []
         start = b.choose(("", "", "", "0.3", "learned"))
@@ -119,6 +124,19 @@ def _states(b: Builder, hidden: int, extra: int) -> dict[str, Value]:
         states[name] = Value(name, shape, low=-2.0, high=2.0)
         b.pool.append(states[name])
     return states
+
+
+def _running_maximum(b: Builder) -> tuple[str, str]:
+    """A state that starts at -inf and is only compared, as stabilised exponential gates have it; its new value."""
+    b.form = "running maximum"
+    b.fields["top"] = Field("state", "top", ("1",), (("start", "-np.inf"),))
+    old = Value("top", (1,))
+    value = b.within(b.adapted(b.pool[-1], (1,), lead=True), -2, 2)
+    new = b.emit("np.maximum({0}, {1})", old, value, shape=(1,), low=-2, high=2)
+    rate = b.emit("np.exp({0} - {1})", value, new, shape=(1,), low=0, high=1)
+    forget = b.emit("np.exp({0} - {1})", old, new, shape=(1,), low=0, high=1)
+    b.emit("{0} + 0.5 * {1}", rate, forget, shape=(1,), low=0, high=1.5)
+    return "top", new.name
 
 
 def _beside(b: Builder, hidden: int) -> list[str]:
@@ -145,6 +163,7 @@ def _returned(b: Builder, states: dict[str, Value]) -> list[str]:
     """The output and the new states, made of what nothing has read yet."""
     unread = [v for v in b.pool if v.name not in b.read and v.lead and v.name not in ("x", *states)]
     width = drawn(b.rng, {1: 3, 2: 3, 3: 3, b.sizes[0]: 5})
+    unread = [v for v in unread if v.name != "top"]
     shapes = [(width,), *(state.shape for state in states.values())]
     results: list[Value | None] = [None] * len(shapes)
     for value in unread:  # shared out, so that nothing is computed in vain

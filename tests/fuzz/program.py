@@ -103,6 +103,7 @@ class Program:
         inputs: the width of x.
         hidden: the hidden size.
         settings: further keyword arguments of the class, as source.
+        rebinding: whether a new state takes over the variable of the old one where that can be, as authors have it.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Program:
     inputs: int
     hidden: int
     settings: tuple[tuple[str, str], ...] = ()
+    rebinding: bool = False
 
     def uses(self) -> dict[str, int]:
         """How often each name is read."""
@@ -159,7 +161,38 @@ class Program:
         words = [f"inputs={self.inputs}", f"hidden={self.hidden}", *(f"{k}={v}" for k, v in options.items())]
         return f"{self.name}({', '.join(words)})"
 
+    def _rebound(self) -> dict[str, str]:
+        """The variables of new states that may be called as the old ones are, which nothing reads afterwards."""
+        fields = {field.name: field.kind for field in self.fields}
+        states = [name for name in self.arguments if fields.get(name, "state") == "state"]
+        made = {s.target: place for place, s in enumerate(self.statements)}
+        found: dict[str, str] = {}
+        for state, new in zip(states, self.returned[1:], strict=False):
+            if new in made and new not in found and state not in self.returned:
+                readers = [i for i, s in enumerate(self.statements) if state in s.operands]
+                late = any(i > made[new] or self.statements[i].place == "inline" for i in readers)
+                if not late and self.statements[made[new]].place != "loop":
+                    found[new] = state
+        return found
+
     def _body(self, helpers: list[str], methods: list[str]) -> Iterator[str]:
+        if self.rebinding and (found := self._rebound()):
+            # An expression that is written where it is read may not move behind the new value.
+            place = {s.target for s in self.statements if s.target in found}
+            statements = tuple(
+                attrs.evolve(
+                    s,
+                    target=found.get(s.target, s.target),
+                    operands=tuple(found.get(name, name) for name in s.operands),
+                    place="named" if s.target in place else s.place,
+                )
+                for s in self.statements
+            )
+            returned = tuple(found.get(name, name) for name in self.returned)
+            yield from attrs.evolve(self, statements=statements, returned=returned, rebinding=False)._body(
+                helpers, methods
+            )
+            return
         uses, inside = self.uses(), dict[str, str]()
         for statement in self.statements:
             words = [inside.get(name, name) for name in statement.operands]

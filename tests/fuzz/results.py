@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -78,10 +79,23 @@ class Runs:
         )
         return {"loss": np.asarray(value), "y": run.y} | named("parameters", found) | named("state", run.state)
 
+    def gradient_by_some(self, subject: Subject, numbers: Numbers) -> Results:
+        """The loss and its gradient by a part of everything."""
+        some = tuple(g for i, g in enumerate(self.wrt) if (self.around.seed >> i) % 2 or i == self.around.seed % 3)
+        return replace_wrt(self, some or self.wrt[-1:]).gradient(subject, numbers)
+
     def again(self, subject: Subject, numbers: Numbers) -> Results:
-        """A training step after another one on other numbers of the same shapes."""
+        """A training step after another one on numbers of the same shapes, with other lengths and resets."""
         self.training_step(subject, numbers)
-        other = attrs.evolve(numbers, x=np.asarray(numbers.x) * 0.5, target=np.asarray(numbers.target) + 0.25)
+        rng, around = np.random.default_rng(self.around.seed), self.around
+        more = {name: value for name, value in numbers.more.items() if name not in ("lengths", "resets")}
+        if around.batch and rng.random() < 0.7:
+            more["lengths"] = rng.integers(1, around.time + 1, around.batch)
+        lead = ((around.batch,) if around.batch else ()) + (around.time,)
+        if rng.random() < 0.5:
+            more["resets"] = rng.random(lead) < 0.3
+        x = np.nan_to_num(np.asarray(numbers.x, float)) * 0.5
+        other = attrs.evolve(numbers, x=x, target=np.nan_to_num(np.asarray(numbers.target, float)) + 0.25, more=more)
         self.training_step(subject, other)
         return self.training_step(subject, numbers)
 
@@ -145,11 +159,52 @@ class Runs:
         more = {name: value for name, value in numbers.call().items() if name not in ("initial", "rng")}
         return {"y": np.stack([member(numbers.x, **more) for member in _members(subject)])}
 
+    def trained_together(self, subject: Subject, numbers: Numbers) -> Results:
+        """The parameters of two members after an epoch of training side by side."""
+        members = _members(subject)
+        nl.Ensemble(members).fit(self._data(numbers), **self._fitting(subject))
+        return self._parameters_of(members)
+
+    def trained_alone(self, subject: Subject, numbers: Numbers) -> Results:
+        """The same, one after the other."""
+        members = _members(subject)
+        for member in members:
+            nl.fit(member, self._data(numbers), **self._fitting(subject))
+        return self._parameters_of(members)
+
+    def _data(self, numbers: Numbers) -> dict[str, Any]:
+        more = {name: value for name, value in numbers.more.items() if name in ("lengths", "resets")}
+        return {"x": numbers.x, "target": numbers.target, **more, **numbers.feeds}
+
+    def _fitting(self, subject: Subject) -> dict[str, Any]:
+        around = self.around
+        return {
+            "loss": subject.loss,
+            "optimizer": "sgd(lr=0.1)",
+            "epochs": 1,
+            "batch_size": max(1, around.batch // 2),
+            "truncate": around.truncate,
+            "steps": "last" if around.last else "all",
+            "rng": around.seed,
+            "progress": False,
+        }
+
+    def _parameters_of(self, members: list[Any]) -> Results:
+        return {
+            f"member {i} {name}": np.array(value)
+            for i, member in enumerate(members)
+            for name, value in member.parameters.items()
+        }
+
+
+def replace_wrt(runs: Runs, wrt: tuple[str, ...]) -> Runs:
+    """The same calls by something else."""
+    return attrs.evolve(runs, wrt=wrt)
+
 
 def _members(subject: Subject) -> list[Any]:
-    import copy
-
-    other = copy.deepcopy(subject.model)
-    for value in other.parameters.values():
+    """Two models: copies, of which one has other parameters."""
+    members = [copy.deepcopy(subject.model), copy.deepcopy(subject.model)]
+    for value in members[1].parameters.values():
         value *= 0.5
-    return [subject.model, other]
+    return members

@@ -191,6 +191,8 @@ def _fields(case: Case) -> Iterator[Case]:
 def _simpler_fields(program: Program) -> Iterator[Program]:
     if program.settings:
         yield attrs.evolve(program, settings=())
+    if program.rebinding:
+        yield attrs.evolve(program, rebinding=False)
     for place, field in enumerate(program.fields):
         for change in _simpler_field(field):
             yield attrs.evolve(program, fields=(*program.fields[:place], change, *program.fields[place + 1 :]))

@@ -29,7 +29,7 @@ LOSSES = {
 }
 """Bodies of losses."""
 
-LAYOUTS = ("plain", "plain", "read-only", "strided", "transposed", "reversed", "float32", "list")
+LAYOUTS = ("plain", "plain", "read-only", "strided", "transposed", "reversed", "float32", "list", "padding", "padding")
 """How x and the target lie in memory."""
 
 
