@@ -293,7 +293,8 @@ class Comparison:
             yield "hvp", runs.curvature, None
         if "ensemble" in also and not few and len(self.reference.subject.model.parameters):
             yield "ensemble", runs.ensemble, runs.members_alone
-            if self.case.surroundings.batch and self.case.surroundings.noise is None:
+            around = self.case.surroundings
+            if around.batch and around.noise is None and around.layout != "list":
                 yield "ensemble in training", runs.trained_together, runs.trained_alone
 
     def _whole(self, subject: Subject, numbers: Numbers) -> Results:
@@ -311,7 +312,8 @@ class Comparison:
 
     def _check(self, subject: Subject, run: Run, like: Run) -> None:
         expected = self.expected(like)
-        found = run(subject, self.numbers)
+        # A stepper knows nothing of lengths, beyond which there may be anything.
+        found = run(subject, self.reference.numbers if run == self.runs.stepped else self.numbers)
         self._settle(found, expected, like)
 
     def _settle(self, found: Results, expected: Results, like: Run | None) -> None:

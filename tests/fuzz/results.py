@@ -94,8 +94,12 @@ class Runs:
         lead = ((around.batch,) if around.batch else ()) + (around.time,)
         if rng.random() < 0.5:
             more["resets"] = rng.random(lead) < 0.3
-        x = np.nan_to_num(np.asarray(numbers.x, float)) * 0.5
-        other = attrs.evolve(numbers, x=x, target=np.nan_to_num(np.asarray(numbers.target, float)) + 0.25, more=more)
+        other = Numbers(
+            filled(numbers.x) * 0.5,
+            filled(numbers.target) + 0.25,
+            {name: filled(value) for name, value in numbers.feeds.items()},
+            more,
+        )
         self.training_step(subject, other)
         return self.training_step(subject, numbers)
 
@@ -133,8 +137,7 @@ class Runs:
         """Outputs and last states of a stepper, without lengths, resets and masks."""
         more = {"initial": numbers.more["initial"]} if "initial" in numbers.more else {}
         stepper = subject.model.stepper(batch=self.around.batch or None, **more)
-        x = np.asarray(numbers.x)
-        feeds = {name: np.asarray(value) for name, value in numbers.feeds.items()}
+        x, feeds = np.asarray(numbers.x), {name: np.asarray(value) for name, value in numbers.feeds.items()}
         axis = 1 if self.around.batch else 0
         y = [
             stepper(np.take(x, t, axis), **{name: np.take(v, t, axis) for name, v in feeds.items()})
@@ -195,6 +198,11 @@ class Runs:
             for i, member in enumerate(members)
             for name, value in member.parameters.items()
         }
+
+
+def filled(value: Any) -> Array:
+    """The numbers of an array, with something in the place of padding."""
+    return np.nan_to_num(np.asarray(value, float))
 
 
 def replace_wrt(runs: Runs, wrt: tuple[str, ...]) -> Runs:
