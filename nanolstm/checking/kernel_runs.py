@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import numpy as np
@@ -38,7 +38,7 @@ class KernelBench:
     @cached_property
     def models(self) -> tuple[Sequence, Sequence]:
         """The compiled one, and the reference."""
-        reference: Cell = attrs.evolve(self.cell, dtype="float64", rng=0)
+        reference: Cell = attrs.evolve(cast("Any", self.cell), dtype="float64", rng=0)
         for ours, theirs in ((reference.parameters, self.cell.parameters), (reference.frozen, self.cell.frozen)):
             for name in ours:
                 ours[name] = theirs[name].astype(np.float64)

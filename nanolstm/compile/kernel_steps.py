@@ -214,17 +214,17 @@ class StepsWriter(Writer):
         packed = self._packed(matrix, transposed=right[-1] != left[-1], columns_if_alone=plain)
         start, goal = _first(row, width, at.const), _first(its_row, its_width)
         self.used.add("product")
-        ahead, sizes = f"product({array}, {start}", f"{k}, {m}"
+        ahead, size = f"product({array}, {start}", f"{k}, {m}"
         if heads:
             with self.block(f"for head in range({count}):"):
-                self.line(f"{ahead} + head * {stride}, {width}, n, {packed.panels('head', alone=None)}, {sizes},")
+                self.line(f"{ahead} + head * {stride}, {width}, n, {packed.panels('head', alone=None)}, {size},")
                 self.line(f"        {target}, {goal} + head * {m}, {its_width}, {more})")
         elif count > 1:
             panels = packed.panels(alone=None)
-            self.line(f"{ahead}, {k}, n * {count}, {panels}, {sizes}, {target}, {goal}, {m}, {more})")
+            self.line(f"{ahead}, {k}, n * {count}, {panels}, {size}, {target}, {goal}, {m}, {more})")
         elif self.over_rows:
             panels = packed.panels(alone=None)
-            self.line(f"{ahead}, {width}, n, {panels}, {sizes}, {target}, {goal}, {its_width}, {more})")
+            self.line(f"{ahead}, {width}, n, {panels}, {size}, {target}, {goal}, {its_width}, {more})")
         else:
             with self.block("if alone:"):
                 if plain:
@@ -234,10 +234,10 @@ class StepsWriter(Writer):
                 else:
                     panels = packed.panels(alone=True)
                     self.used.add("product_of_one")
-                    self.line(f"product_of_one({array}, {start}, {panels}, {sizes}, {target}, {goal}, {more})")
+                    self.line(f"product_of_one({array}, {start}, {panels}, {size}, {target}, {goal}, {more})")
             with self.block("else:"):
                 panels = packed.panels(alone=False)
-                self.line(f"{ahead}, {width}, n, {panels}, {sizes}, {target}, {goal}, {its_width}, {more})")
+                self.line(f"{ahead}, {width}, n, {panels}, {size}, {target}, {goal}, {its_width}, {more})")
 
     def _loops_of_one(
         self, factor: str, matrix: PackedMatrix, sizes: tuple[int, int], to: tuple[str, str], *, add: bool
