@@ -26,6 +26,9 @@ SHARE = {"float64": 1e-4, "float32": 1e-1}
 PERTURBATION = {"float64": 1e-14, "float32": 1e-6}
 """A relative change of everything that is given, some times as large as that which rounding makes of it."""
 
+ROUNDING = {"float64": 1e-15, "float32": 5e-7}
+"""What is smaller is rounding of factors near 1, as 1 - tanh(a)**2 is where a saturates."""
+
 MOST_INTERPRETED = 60_000
 """How many elements, over all rows, the statements of a case have at most if its kernels are interpreted."""
 
@@ -343,7 +346,7 @@ class Comparison:
                 raise DifferError(f"{name} is not finite in other places")
             error = np.abs(one - other)[finite].max(initial=0)
             size = max(np.abs(other[finite]).max(initial=0), SHARE[dtype] * largest)
-            if not error <= TOLERANCE[dtype] * size:
+            if not error <= max(TOLERANCE[dtype] * size, ROUNDING[dtype]):
                 wrong[name] = (error, size)
         if wrong and like is not None:
             change = self._sensitivity(like, list(wrong), dtype)
