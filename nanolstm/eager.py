@@ -7,13 +7,16 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 
+from nanolstm.errors import NanolstmError
 from nanolstm.language.cell import Cell
 from nanolstm.language.dropout import step_of, watched_step
 from nanolstm.language.functions import Array
 from nanolstm.language.initialisers import RandomSource
+from nanolstm.language.mixing import Comparing
 from nanolstm.language.probing import refuse_mixed_examples
 from nanolstm.language.stepping import check_result, read_only, shapes_of_one, start_states, told_where
 from nanolstm.recording import Tape
+from nanolstm.traced import programs_of, watch_of
 
 
 @attrs.frozen(eq=False)
@@ -52,11 +55,10 @@ def run(
     """
     steps, batch = len(x), x.shape[1:-1]
     x, feeds = read_only(x), {name: read_only(value) for name, value in feeds.items()}
-    if batch and not cell.__dict__.get("_examples_are_separate"):
-        refuse_mixed_examples(cell)
-        cell.__dict__["_examples_are_separate"] = True
+    comparing = comparing_of(cell) if batch else None
     tape, step = Tape(type(cell).__name__), step_of(cell)
     reading = cell.reading(tell=tape.tell if record else None)
+    untold = cell.reading() if record and comparing is not None else reading
     start = start_states(reading, batch)  # a start may be a parameter, read as the step reads it
     start |= {name: np.broadcast_to(value, start[name].shape) for name, value in starts.items()}
     state = start | dict(initial)
@@ -76,16 +78,54 @@ def run(
                 tape.close(new, found)
             else:
                 y, new = check_result(cell, x[t], step(reading, x[t], *arguments.values()))
+            if comparing is not None:
+                rows = None if valid is None else valid[t]
+                comparing.compare(untold, x[t], list(arguments.values()), (y, new), steps, rows)
         if valid is not None and not valid[t].all():
             new = {name: _where(valid[t], value, state[name]) for name, value in new.items()}
             y = _where(valid[t], y, np.zeros_like(y))
         state = new
         outputs[t] = y
+    if comparing is not None:
+        comparing.known.add(*batch)
     recorded = tape.lay_out(batch, *shapes_of_one(cell)) if record else {}
     if valid is not None:
         recorded = {name: _where(valid, value, np.zeros_like(value)) for name, value in recorded.items()}
     # Copies, since a step may hand on what it was given, and nothing returned may be the caller's own array.
     return Run(outputs, {name: np.array(value) for name, value in state.items()}, recorded)
+
+
+def comparing_of(cell: Cell) -> Comparing | None:
+    """What compares the sequences of batches of `cell` while it runs; None of a step that was traced.
+
+    A trace has no place for a batch: whatever looks at it or reduces over it is refused. So a step that can be traced
+    keeps sequences apart, whatever their values are, and of all others that is to be seen.
+
+    Raises:
+        CellError: the step does not keep them apart, cannot take a batch, or gives other numbers each time.
+    """
+    comparing: Comparing | None = cell.__dict__.get("_comparing")
+    if comparing is not None:
+        return comparing
+    tried = "_examples_are_separate" in cell.__dict__
+    if tried and _is_as_it_was_traced(cell):
+        return None
+    traced = True
+    try:
+        programs_of(cell)
+    except NanolstmError:
+        traced = False
+    if not tried:
+        refuse_mixed_examples(cell, thoroughly=not traced)
+        cell.__dict__["_examples_are_separate"] = True
+    if not traced or watch_of(cell) is None:  # what cannot be watched may be another step the next time
+        comparing = cell.__dict__["_comparing"] = Comparing()
+    return comparing
+
+
+def _is_as_it_was_traced(cell: Cell) -> bool:
+    watch = watch_of(cell)
+    return watch is not None and watch.unchanged()
 
 
 def _where(condition: Array, this: Array, that: Array) -> Array:

@@ -52,8 +52,11 @@ class OutError(TraceError):
     """A NumPy function is given `out=` or `where=`."""
 
 
-class BatchError(TraceError):
-    """An axis or an index that touches the batch: counted from the front, without `...`, or a reduction of all."""
+class BatchError(TraceError, CellError):
+    """An axis or an index that touches the batch: counted from the front, without `...`, or a reduction of all.
+
+    Also a step that is run, and gives another result for a sequence in a batch than for the same sequence alone.
+    """
 
 
 class UnsupportedError(TraceError):

@@ -221,7 +221,8 @@ class Cell(Declared):
             super().__setattr__(name, before)
             raise
         self.__dict__["anatomy"] = parts
-        self.__dict__.pop("_examples_are_separate", None)  # another branch of the step may mix them
+        for verdict in ("_examples_are_separate", "_comparing"):  # another branch of the step may mix them
+            self.__dict__.pop(verdict, None)
 
     def __copy__(self) -> Self:
         raise CellError("copy.copy would leave two cells with one buffer; use copy.deepcopy(cell)")

@@ -453,7 +453,7 @@ def test_a_good_cell_passes(cell):
         (Drawn, "cell Drawn: two cells of one seed differ by up to"),
         (Counts, "Counts.step sets self._count; what a step keeps is a state"),
         (Overflows, "cell Overflows: 96 of 96 outputs are not finite"),
-        (Mixes, "cell Mixes: a run over x (3, 8, 3) raises CellError: Mixes.step mixes the examples of a batch"),
+        (Mixes, "cell Mixes: a run over x (3, 8, 3) raises BatchError: Mixes.step mixes the examples of a batch"),
         (Rough, "cell Rough: "),
         (Shares, "cell Shares: a deep copy shares 1 parameters with the original: new.U"),
         (Coarse, "cell Coarse: float32 differs from float64 by up to"),
