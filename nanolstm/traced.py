@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,16 +19,16 @@ import numpy as np
 
 from nanolstm.compile.programs import Programs, Variant
 from nanolstm.errors import InputError, RandomError, ReturnError, StateShapeError, TraceError, located
-from nanolstm.graph.captured import functions_of
-from nanolstm.graph.node import Graph, Node, depending_on, in_order, input_node
+from nanolstm.graph.captured import Look
+from nanolstm.graph.node import Graph, Node, depending_on, in_order, input_node, signature
 from nanolstm.graph.ops import expand
 from nanolstm.graph.simplify import simplified
 from nanolstm.graph.tracer import Tracer, Tracing
 from nanolstm.graph.unchanged import Watch
 from nanolstm.graph.vocabulary import VOCABULARY
 from nanolstm.graph.vocabulary.elementwise import as_number
+from nanolstm.language.anatomy import Anatomy
 from nanolstm.language.cell import Cell
-from nanolstm.language.declaration import settings_of
 from nanolstm.language.dropout import watched_step
 from nanolstm.language.gate import Gate
 from nanolstm.language.observe import call_with_locals, definition
@@ -225,14 +226,15 @@ def _bound(loss: Loss) -> Any:
     return call
 
 
-# A trace is kept as long as a new one would give the same, and with it every program that was made from it.
+# A trace is kept as long as a new one would give the same, and with it every program that was made from it. Where that
+# cannot be known it is made anew each time, and its programs are kept as long as it comes out the same.
 
 _KEPT = 64
-_of_cells: WeakKeyDictionary[type[Cell], OrderedDict[Any, Programs]] = WeakKeyDictionary()
-_of_losses: OrderedDict[Any, Programs] = OrderedDict()
+_of_cells: WeakKeyDictionary[type[Cell], OrderedDict[Hashable, Programs]] = WeakKeyDictionary()
+_of_losses: OrderedDict[Hashable, Programs] = OrderedDict()
 # What was found last, as long as nothing that it was found by has changed.
 _watched: WeakKeyDictionary[Cell, tuple[Watch, Programs]] = WeakKeyDictionary()
-_watched_losses: WeakKeyDictionary[Callable[..., Any], dict[Any, tuple[Watch, Any, Programs]]] = WeakKeyDictionary()
+_watched_losses: WeakKeyDictionary[Callable[..., Any], dict[Any, tuple[Watch, Programs]]] = WeakKeyDictionary()
 
 
 def programs_of(cell: Cell) -> Programs:
@@ -246,35 +248,62 @@ def programs_of(cell: Cell) -> Programs:
     found = _watched.get(cell)
     if found is not None and found[0].unchanged():
         return found[1]
-    kind, watch = type(cell), Watch()
-    settings = {name: getattr(cell, name) for name in settings_of(kind) if name != "rng"}
-    gates = {
-        name: (part.activation, part.options, *functions_of(part.kind, Gate))
-        for name, part in cell.anatomy.gates.items()
-    }
-    for value in (cell, *kind.__mro__[: kind.__mro__.index(Cell)]):
-        watch.look(value)
-    key = watch.fingerprint(settings, functions_of(kind, Cell), gates)
-    programs = _kept(
-        _of_cells.setdefault(kind, OrderedDict()),
-        key,
-        lambda: _programs(trace_step(cell), tuple(cell.anatomy.states)),
-    )
-    if key is not None:
-        _watched[cell] = watch, programs
-    else:
+    look, known = Look(), _of_cells.setdefault(type(cell), OrderedDict())
+    _look_at(cell, look)
+
+    def make() -> tuple[Hashable, Programs]:
+        step = trace_step(cell)
+        return signature(step.graph, step.values), Programs(step.graph, tuple(cell.anatomy.states), step.values)
+
+    programs = _kept(known, look, (cell.outputs, *_layout(cell.anatomy)), make)
+    if look.unknown:
         _watched.pop(cell, None)
+    else:
+        _watched[cell] = look.watch, programs
     return programs
+
+
+def _look_at(cell: Cell, look: Look) -> None:
+    """Look at everything that the step of a cell and its gates may read."""
+    kind, own = type(cell), cell.anatomy
+    look.relevance.names.update({"step"}, _CALLED)
+    drawn = {"rng"} - ({"rng"} if isinstance(cell.rng, int | None) else set())
+    derived = {name for name in cell.__dict__ if isinstance(getattr(kind, name, None), cached_property)}
+    look.attributes(cell, {*_OWN, *own.gates, *own.params, *drawn, *derived}, watched="anatomy")
+    look.members(kind)
+    for part in own.gates.values():
+        look.value(part.activation)
+        if part.kind is not Gate:
+            look.members(part.kind)
+            look.named(part.options)
+            look.value(part.kind.__init__)  # fields may have converters and defaults that are computed
+
+
+_OWN = ("parameters", "frozen", "anatomy", "_buffer", "_held", "_running", "_examples_are_separate")
+"""Attributes of a cell in whose place a step finds tracers, or that it cannot read."""
+
+
+_CALLED = {name for name in vars(Gate) if not name.startswith("__")}
+"""Methods of a gate that `Gate` itself calls, and a subclass may override."""
+
+
+def _layout(own: Anatomy) -> tuple[Hashable, ...]:
+    """What a graph takes from the anatomy of a cell."""
+    return (
+        own.arguments,
+        tuple((name, state.shape) for name, state in own.states.items()),
+        tuple((name, part.size) for rows in (own.feeds, own.noises) for name, part in rows.items()),
+        tuple(own.masks.items()),
+        tuple((name, part.size, part.products, *part.keys.items()) for name, part in own.gates.items()),
+        tuple(own.params.items()),
+        tuple((key, part.shape) for key, part in own.parameters.items()),
+    )
 
 
 def watch_of(cell: Cell) -> Watch | None:
     """What the programs of a cell were found by last, if anybody asked for them and it can be watched."""
     found = _watched.get(cell)
     return found[0] if found is not None else None
-
-
-def _programs(step: Step, states: tuple[str, ...]) -> Programs:
-    return Programs(step.graph, states, step.values)
 
 
 def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
@@ -284,36 +313,54 @@ def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
         TraceError: see [`trace_loss`][nanolstm.traced.trace_loss].
     """
     at = (loss.columns, width, dtype)
-    found = _watched_losses.get(loss.function)
-    if found is not None and at in found and found[at][1] == loss.parameters and found[at][0].unchanged():
-        return found[at][2]
-    watch = Watch()
-    watch.look(loss.function)
-    key = watch.fingerprint(loss.function, loss.parameters, *at)
-    programs = _kept(_of_losses, key, lambda: Programs(trace_loss(loss, width, dtype)))
-    if found is not None:
-        found.pop(at, None)
-    if key is not None and not loss.parameters:
-        with contextlib.suppress(TypeError):  # of a function that cannot be referred to weakly
-            _watched_losses.setdefault(loss.function, {})[at] = watch, {}, programs
+    found = None if loss.parameters else _watched_loss(loss, at)
+    if found is not None and found[0].unchanged():
+        return found[1]
+    look = Look()
+    look.value(loss.function)
+    for value in loss.parameters.values():
+        look.value(value)
+
+    def make() -> tuple[Hashable, Programs]:
+        graph = trace_loss(loss, width, dtype)
+        return signature(graph, {}), Programs(graph)
+
+    programs = _kept(_of_losses, look, (*loss.parameters, *at), make)
+    if not loss.parameters:
+        with contextlib.suppress(TypeError):  # of a function that has no hash, or no weak references
+            if look.unknown:
+                _watched_losses.get(loss.function, {}).pop(at, None)
+            else:
+                _watched_losses.setdefault(loss.function, {})[at] = look.watch, programs
     return programs
 
 
 def watch_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Watch | None:
     """What the programs of a loss were found by last, if anybody asked for them and it can be watched."""
-    found = _watched_losses.get(loss.function, {}).get((loss.columns, width, dtype))
-    return found[0] if found is not None and found[1] == loss.parameters else None
+    found = None if loss.parameters else _watched_loss(loss, (loss.columns, width, dtype))
+    return found[0] if found is not None else None
 
 
-def _kept(known: OrderedDict[Any, Programs], key: Any, make: Callable[[], Programs]) -> Programs:
-    """The programs under `key`, made if there are none; without a key they are made each time."""
-    made = known.get(key) if key is not None else None
-    if made is not None:
-        known.move_to_end(key)
-    else:
-        made = make()
-        if key is not None:
-            known[key] = made
-            while len(known) > _KEPT:
-                known.popitem(last=False)
-    return made
+def _watched_loss(loss: Loss, at: Any) -> tuple[Watch, Programs] | None:
+    try:
+        return _watched_losses.get(loss.function, {}).get(at)
+    except TypeError:
+        return None
+
+
+def _kept(
+    known: OrderedDict[Hashable, Programs], look: Look, form: Hashable, make: Callable[[], tuple[Hashable, Programs]]
+) -> Programs:
+    """The programs of what was looked at; those of an earlier trace that came out the same, if there is any."""
+    key = look.fingerprint()
+    found = None if look.unknown else known.get((form, key))
+    if found is None:
+        traced, made = make()
+        found = known.setdefault(traced, made)
+        known.move_to_end(traced)
+    if not look.unknown:
+        known[form, key] = found
+        known.move_to_end((form, key))
+    while len(known) > _KEPT:
+        known.popitem(last=False)
+    return found

@@ -1,29 +1,39 @@
-"""What code reads beside its arguments: the constants that a trace of it bakes in.
+"""What code reads besides its arguments: the constants that a trace of it bakes in.
 
-A trace is kept and used again as long as a new one would give the same. So whatever a step can reach is looked at: its
-code, its closure and defaults, the globals that its code names, and the same of every function among them. Changing
-any of it, or redefining it in a notebook, changes the fingerprint. Where something cannot be looked into there is no
-fingerprint, and nothing is kept.
+A trace is kept and used again as long as a new one would give the same. So everything that a step can reach is looked
+at: its code, its closure and defaults, the globals that its code names, the attributes that it reads by name, and the
+same of every function and class among them. All of it goes into a fingerprint. What is not known to be constant, and
+cannot be looked into completely, leaves no fingerprint, and nothing is kept.
 """
 
 from __future__ import annotations
 
-import dis
-import enum
+import abc
 import functools
 import sys
-import types
-import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from types import BuiltinFunctionType, CodeType, EllipsisType, FunctionType, ModuleType, NotImplementedType
 from typing import Any
 
 import attrs
 import numpy as np
 
-from nanolstm.graph.tracer import Tracer
+from nanolstm.graph.contents import NATIVE, UNKNOWN, attributes_in, native_of, slots_of
+from nanolstm.graph.library import is_constant, is_known_function, is_of_library
+from nanolstm.graph.reading import Path, reads
+from nanolstm.graph.relevance import MAKING, Relevance, inspects
+from nanolstm.graph.static import is_static
+from nanolstm.graph.unchanged import MISSING, Reference, Watch, attributes_of, content_of, reference
 
-LIBRARIES = sys.stdlib_module_names | {"numpy", "scipy", "nanolstm"}
-"""Modules whose code stays as it is while a program runs."""
+_PLAIN = {type(None), bool, int, str, bytes, EllipsisType, NotImplementedType}
+_NUMBERS = "biufcmMSU"
+_MOST = 10_000
+"""How many objects are looked into before it is given up."""
+
+
+class UnknownError(Exception):
+    """Something that is not known to be constant; the text names it."""
 
 
 class Is:
@@ -32,10 +42,7 @@ class Is:
     def __init__(self, value: Any) -> None:
         """For `value`."""
         self._hash = id(value)
-        try:
-            self._get: Callable[[], Any] = weakref.ref(value)
-        except TypeError:
-            self._get = lambda: value
+        self._get = reference(value)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Is) and (mine := self._get()) is not None and mine is other._get()
@@ -48,190 +55,294 @@ class Is:
 class Code:
     """Equal for equal code."""
 
-    code: types.CodeType
+    code: CodeType
 
 
-PLAIN = {type(None), bool, int, str, bytes, types.EllipsisType, Is, Code}
+@attrs.define(eq=False)
+class _Space:
+    """Attributes by name, of which those that code may read are looked at.
 
-
-IMPORTED = "import"
-"""Stands for a module that code imports while it runs: a keyword, so that no variable is called so."""
-
-
-class UnknownError(Exception):
-    """Something that cannot be looked into."""
-
-
-def fingerprint(*values: Any, seen_by: Callable[[Any], None] | None = None) -> Hashable:
-    """What is equal for equal `values` and changes with everything that they reach; None if that is unknown.
-
-    `seen_by` is told of everything that is looked into.
+    Attributes:
+        owner: the number of the object that they belong to.
+        read: gives all that there are now.
+        home: the class that they are members of, or the function; None for another object.
+        always: whether a library may read all of them.
+        called: names of members that a library may call.
+        ignored: names that do not count.
+        found: those that were looked at.
     """
-    try:
-        return tuple(_of(value, {}, seen_by) for value in values)
-    except UnknownError:
-        return None
+
+    owner: int
+    read: Callable[[], Mapping[str, Any]]
+    home: type | FunctionType | None = None
+    always: bool = False
+    called: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
+    found: dict[str, Any] = attrs.field(factory=dict)
+
+    def matters(self, name: str, relevance: Relevance) -> bool:
+        """Whether the value of an attribute can matter."""
+        if name in self.ignored:
+            return False
+        if isinstance(self.home, type):
+            return name in self.called or relevance.of_member(name)
+        return self.always or relevance.of_attribute(name)
 
 
-def _of(value: Any, seen: dict[int, int], seen_by: Callable[[Any], None] | None) -> Hashable:
-    if type(value) in PLAIN:
-        return (type(value), value)
-    if isinstance(value, enum.Enum | np.dtype):
-        return value
-    if type(value) is Tracer:  # kept from another trace
-        raise UnknownError(value)
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufcUS":
-        if seen_by is not None and isinstance(value, np.ndarray):
-            seen_by(value)
-        return ("array", value.dtype.str, value.shape, value.tobytes())
-    if _stays_as_it_is(value):
-        return Is(value)
-    if id(value) in seen:  # a function that calls itself, an object that holds itself
-        return ("again", seen[id(value)])
-    seen[id(value)] = len(seen)
-    if seen_by is not None:
-        seen_by(value)
-    return (type(value).__name__, *(_of(part, seen, seen_by) for part in _parts(value)))
+@attrs.define(eq=False)
+class Look:
+    """One look at everything that code with some values may read.
 
+    Attributes:
+        watch: tells later whether anything has changed.
+        relevance: which attributes count.
+        unknown: what is not known to be constant, or "".
+    """
 
-def _stays_as_it_is(value: Any) -> bool:
-    """Whether `value` is code of a library, which nobody changes while a program runs."""
-    if isinstance(value, types.BuiltinFunctionType):
-        return value.__self__ is None or isinstance(value.__self__, types.ModuleType)
-    if isinstance(value, types.FunctionType | type):
-        return library_of(value) in LIBRARIES
-    return isinstance(value, types.ModuleType | np.ufunc | type(np.sum))
+    watch: Watch = attrs.field(factory=Watch)
+    relevance: Relevance = attrs.field(factory=Relevance)
+    unknown: str = ""
+    _asked: deque[Callable[[], Hashable]] = attrs.field(factory=deque)
+    _seen: dict[int, tuple[int, Any]] = attrs.field(factory=dict)  # which keeps them alive: no id is used twice
+    _next: deque[tuple[int, Any]] = attrs.field(factory=deque)
+    _spaces: list[_Space] = attrs.field(factory=list)
+    _key: list[Hashable] = attrs.field(factory=list)
+    _subclasses_may_be_registered: bool = False
 
+    def value(self, value: Any) -> None:
+        """Look at `value`."""
+        self._asked.append(functools.partial(self._of, value))
 
-def library_of(value: Any) -> str:
-    """The package that a function or a class is of."""
-    return _root(value.__module__)
+    def members(self, kind: type) -> None:
+        """Look at the members of a class, of which no instance is made."""
+        self._asked.append(functools.partial(self._of_class, kind))
 
+    def attributes(self, value: Any, ignored: Iterable[str], watched: str) -> None:
+        """Look at the attributes in the dict of an object, not at the `ignored` ones and not at its class.
 
-def _root(module: str | None) -> str:
-    return (module or "").partition(".")[0]
+        Of the one named `watched` it is only watched whether it is the same object.
+        """
+        read = functools.partial(attributes_of, reference(value), type(value))
+        space = _Space(-1 - len(self._spaces), read, ignored=frozenset(ignored))
+        space.found[watched] = read()[watched]
+        self._spaces.append(space)
 
+    def named(self, values: Mapping[str, Any]) -> None:
+        """Look at `values`, which code reads as attributes of these names."""
+        self._spaces.append(_Space(-1 - len(self._spaces), lambda: values))
 
-def _parts(value: Any) -> Iterator[Any]:
-    """What `value` consists of."""
-    match value:
-        case float() | complex() | slice() if type(value) in (float, complex, slice):
-            yield repr(value)  # NaN is not equal to itself, and -0.0 is to 0.0
-        case types.FunctionType():
-            yield from _parts_of_function(value)
-        case types.MethodType():
-            yield from (value.__func__, value.__self__)
-        case types.BuiltinFunctionType():
-            yield from (value.__name__, value.__self__)
-        case staticmethod() | classmethod() | functools.cached_property() | property():
-            yield from (getattr(value, name, None) for name in ("__func__", "func", "fget"))
-        case type():
-            yield from (Is(value), *_members(value))
-        case types.GeneratorType() | types.CodeType():
-            raise UnknownError(value)
-        case _:
-            yield from _parts_of_object(value)
+    def fingerprint(self) -> Hashable:
+        """What is equal for equal values, and changes with everything that code which has them may read.
 
-
-def _parts_of_object(value: Any) -> Iterator[Any]:
-    """Its class, what it holds as a container or a number, its attributes."""
-    yield type(value)
-    known = False
-    match value:
-        case functools.partial():
-            yield from (value.func, value.args, value.keywords)
-            known = True
-        case str() | bytes() | int() | float() | complex():
-            base = next(kind for kind in (str, bytes, int, float, complex) if isinstance(value, kind))
-            yield base.__repr__(value)
-            known = True
-        case Mapping():
-            yield from (part for item in value.items() for part in item)
-            known = True
-        case tuple() | list():
-            yield from value
-            known = True
-        case set() | frozenset():
-            yield from sorted(value, key=repr)
-            known = True
-    own = getattr(value, "__dict__", None)
-    slots = slots_of(type(value))
-    if not known and own is None and not slots:
-        raise UnknownError(value)
-    for name, part in (own or {}).items():
-        yield from (name, part)
-    for slot in slots:
-        yield from (slot, getattr(value, slot, None))
-
-
-def slots_of(kind: type) -> list[str]:
-    """The attributes for which a class and its bases have slots."""
-    return [slot for base in kind.__mro__ for slot in _slots(base)]
-
-
-def _slots(kind: type) -> tuple[str, ...]:
-    slots = vars(kind).get("__slots__", ())
-    names = (slots,) if isinstance(slots, str) else tuple(slots)
-    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
-
-
-def _members(kind: type) -> Iterator[Any]:
-    """What a class of the author holds: methods and plain attributes, also of its bases outside of the libraries."""
-    for base in kind.__mro__:
-        if _root(base.__module__) not in LIBRARIES:
-            for name, member in vars(base).items():
-                if name == "__call__" or not name.startswith("__"):
-                    yield from (name, member)
-
-
-def _parts_of_function(function: types.FunctionType) -> Iterator[Any]:
-    yield from (Code(function.__code__), function.__defaults__, function.__kwdefaults__)
-    for cell in function.__closure__ or ():
+        It is of no use where some of that is not known to be constant, and cannot be looked into: see `unknown`.
+        """
         try:
-            yield cell.cell_contents
-        except ValueError:  # not filled yet
-            yield None
-    for name, *path in reads(function.__code__):
-        if name == IMPORTED:
-            raise UnknownError(path)
-        if name not in function.__globals__:
-            if name in ("eval", "exec", "globals", "locals", "vars", "__import__"):
-                raise UnknownError(name)
-            continue  # a builtin, or a name that running it will find missing
-        value = function.__globals__[name]
-        while isinstance(value, types.ModuleType) and path:
-            value = getattr(value, path.pop(0), None)
-        if isinstance(value, types.ModuleType) and _root(value.__name__) not in LIBRARIES:
-            raise UnknownError(value)
-        yield value
+            for _ in iter(self._look_further, False):
+                pass
+        except UnknownError as error:
+            self.unknown = str(error)
+            return None
+        for space in self._spaces:
+            if isinstance(space.home, FunctionType):
+                self.watch.function(space.home, space.found)
+            elif space.home is not None:
+                self.watch.members(space.home, space.found)
+            else:
+                self.watch.attributes(space.read, space.found)
+        if not self.relevance.names.isdisjoint({"__name__", "__qualname__"}):
+            named = [value for _, value in self._seen.values() if isinstance(value, FunctionType | type)]
+            self._key += [self.watch.content(functools.partial(_names_of, reference(value))) for value in named]
+        if self.relevance.formats:
+            self._key.append(repr(self.watch.content(np.get_printoptions)))
+        if self._subclasses_may_be_registered:
+            self._key.append(self.watch.content(abc.get_cache_token))
+        self.watch.begin()
+        return tuple(self._key)
+
+    def _look_further(self) -> bool:
+        """Look at what has come up: whether there was anything."""
+        if self._asked:
+            self._key.append(self._asked.popleft()())
+            return True
+        while self._next:
+            self._look_into(*self._next.popleft())
+        found = [self._look_at_attributes(space) for space in self._spaces]
+        return any(found)
+
+    def _look_at_attributes(self, space: _Space) -> bool:
+        """Look at those attributes that are now known to matter; whether there were any."""
+        now = space.read()
+        names = [name for name in now if name not in space.found and space.matters(name, self.relevance)]
+        for name in names:
+            space.found[name] = now[name]
+            self._key.append((space.owner, name, self._of(now[name])))
+        return bool(names)
+
+    def _of(self, value: Any) -> Hashable:
+        """What stands for `value` in a fingerprint: what it is, or a number under which its parts follow."""
+        kind = type(value)
+        if kind in _PLAIN:
+            return kind, value
+        if kind is float or kind is complex:
+            return kind, repr(value)  # NaN is not equal to itself, and -0.0 is to 0.0
+        if issubclass(kind, type):
+            self.relevance.makes |= value is type or not is_constant(value)
+            return self._of_class(value)
+        if is_static(value):
+            return Is(value)
+        if issubclass(kind, np.generic) and kind is value.dtype.type and value.dtype.kind in _NUMBERS:
+            return value.dtype.str, value.tobytes()
+        if issubclass(kind, np.dtype) and value.kind in _NUMBERS and not value.metadata:
+            return np.dtype, value.str
+        if is_constant(value):
+            self.relevance.uses(value)
+            return Is(value)
+        return self._number(value)
+
+    def _of_class(self, kind: type) -> Hashable:
+        if issubclass(type(kind), abc.ABCMeta):
+            self._subclasses_may_be_registered = True
+        if is_static(kind):
+            return Is(kind)
+        if is_constant(kind):
+            self.relevance.uses(kind)
+            return Is(kind)
+        return self._number(kind)
+
+    def _number(self, value: Any) -> int:
+        """The number of an object that is to be looked into, or is already."""
+        if id(value) not in self._seen:
+            if len(self._seen) == _MOST:
+                raise UnknownError(f"more than {_MOST} objects")
+            self._seen[id(value)] = len(self._seen), value
+            self._next.append(self._seen[id(value)])
+        return self._seen[id(value)][0]
+
+    def _look_into(self, number: int, value: Any) -> None:
+        if type(value) is FunctionType:
+            parts = self._parts_of_function(number, value)
+        elif issubclass(type(value), type):
+            parts = self._parts_of_class(number, value)
+        else:
+            parts = self._parts_of_object(number, value)
+        self._key.append((number, *parts))
+
+    def _parts_of_function(self, number: int, function: FunctionType) -> list[Hashable]:
+        found = reads(function.__code__)
+        self.relevance.reads(found)
+        self._spaces.append(_Space(number, lambda: function.__dict__, function))
+        closure = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        contents = {name: content_of(cell) for name, cell in closure.items()}
+        parts: list[Hashable] = [
+            Code(function.__code__),
+            *map(self._of, (function.__defaults__, function.__kwdefaults__)),
+        ]
+        for name, content in contents.items():
+            if content is MISSING or isinstance(content, ModuleType):  # of which only some variables are read
+                parts.append(None)
+            else:
+                parts.append(self._of_class(content) if name == "__class__" else self._of(content))
+        if is_of_library(function):
+            if not is_known_function(function):
+                raise UnknownError(described(function))
+            return parts
+        if found.unclear:
+            raise UnknownError(found.unclear)
+        for name in filter(inspects, found.names):
+            raise UnknownError(f"the attribute {name!r}")
+        for name, *path in found.closure:
+            if isinstance(contents.get(name), ModuleType):
+                parts.append(self._read_from(contents[name], name, path))
+        for module, *path in found.imports:
+            parts.append(self._read_from(self.watch.variable(sys.modules, module), module, path))
+        return [*parts, *(self._of_variable(function, path) for path in found.globals)]
+
+    def _of_variable(self, function: FunctionType, path: Path) -> Hashable:
+        """What stands for a global variable or a built-in name, and the attributes that are read of it."""
+        name, *rest = path
+        value = self.watch.variable(function.__globals__, name)
+        if value is MISSING:
+            value = self.watch.variable(function.__builtins__, name)
+        return self._read_from(value, name, rest)
+
+    def _read_from(self, value: Any, name: str, path: list[str]) -> Hashable:
+        """What stands for `value`, or if it is a module, for its variable that `path` names."""
+        for attribute in path:
+            if not isinstance(value, ModuleType) or is_static(value):
+                break
+            name = f"{name}.{attribute}"
+            if type(value) is ModuleType and attribute in vars(value):
+                value = self.watch.variable(vars(value), attribute)
+            else:  # a module that answers by itself
+                (value,) = self.watch.parts(functools.partial(_attribute, value, attribute))
+        if value is MISSING:
+            return None
+        if isinstance(value, ModuleType) and not is_static(value):
+            raise UnknownError(f"the module {name} as a whole")
+        try:
+            return self._of(value)
+        except UnknownError as error:
+            raise UnknownError(name) from error
+
+    def _parts_of_class(self, number: int, kind: type) -> list[Hashable]:
+        if is_of_library(kind):
+            raise UnknownError(described(kind))
+        outside = [base for base in kind.__mro__ if base is not object and is_of_library(base)]
+        is_cell = any(base.__module__.startswith("nanolstm.") for base in outside)  # or a gate: no step makes one
+        called = {name for base in outside for name in dir(base) if not name.startswith("__")}
+        if is_cell:
+            self._spaces.append(_Space(number, lambda: vars(kind), kind, ignored=MAKING))
+        else:
+            self._spaces.append(_Space(number, lambda: vars(kind), kind, called=frozenset(called)))
+        return [Is(kind), self._of_class(type(kind)), *map(self._of_class, kind.__bases__)]
+
+    def _parts_of_object(self, number: int, value: Any) -> list[Hashable]:
+        kind, get = type(value), reference(value)
+        base = native_of(kind)
+        if base is None or (kind is BuiltinFunctionType and isinstance(value.__self__, ModuleType | type(None))):
+            raise UnknownError(described(value))
+        parts: list[Hashable] = [kind] if kind in NATIVE else [self._of_class(kind)]
+        native = NATIVE[base]
+        if native.parts is not None:
+            read = functools.partial(native.parts, value)
+            parts += map(self._of, read() if native.fixed else self.watch.parts(read))
+        if native.value is not None:
+            look = functools.partial(native.value, value)
+            content = look() if native.fixed else self.watch.content(look)
+            if content is UNKNOWN:
+                raise UnknownError(described(value))
+            parts.append(content)
+        if kind not in NATIVE:
+            self.watch.type_of(value)
+        always = any(
+            own not in NATIVE and own.__module__ not in _WITHOUT_ATTRIBUTES and is_of_library(own)
+            for own in kind.__mro__
+        )
+        if kind.__dictoffset__:
+            self._spaces.append(_Space(number, functools.partial(attributes_of, get, kind), always=always))
+        if slots := slots_of(kind):
+            self._spaces.append(_Space(number, functools.partial(attributes_in, slots, get), always=always))
+        return parts
 
 
-@functools.lru_cache(maxsize=1024)
-def reads(code: types.CodeType) -> tuple[tuple[str, ...], ...]:
-    """The globals that `code` names, each with the attributes that it reads of it one after the other."""
-    found: list[list[str]] = []
-    following = False
-    for step in dis.get_instructions(code):
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            found.append([str(step.argval)])
-            following = True
-        elif step.opname == "IMPORT_NAME" and _root(step.argval) not in LIBRARIES:
-            found.append([IMPORTED, step.argval])
-            following = False
-        elif step.opname in ("LOAD_ATTR", "LOAD_METHOD") and following:
-            found[-1].append(str(step.argval))
-        elif step.opname not in ("CACHE", "PRECALL", "PUSH_NULL"):
-            following = False
-    inner = [path for const in code.co_consts if isinstance(const, types.CodeType) for path in reads(const)]
-    return (*(tuple(path) for path in found), *inner)
+_WITHOUT_ATTRIBUTES = {"abc", "collections.abc", "typing"}
+"""Modules whose classes read no attributes of instances but by methods."""
 
 
-def functions_of(kind: type, stop: type) -> Iterable[Any]:
-    """What a subclass of `stop` defines itself, and what its bases below `stop` define."""
-    below = kind.__mro__[: kind.__mro__.index(stop)]
-    return [
-        (name, member)
-        for base in below
-        for name, member in vars(base).items()
-        if name == "__call__" or not name.startswith("__")
-    ]
+def _attribute(module: ModuleType, name: str) -> list[Any]:
+    return [getattr(module, name, MISSING)]
+
+
+def _names_of(get: Reference) -> tuple[str, str]:
+    value = get()
+    return (value.__name__, value.__qualname__) if value is not None else ("", "")
+
+
+def described(value: Any) -> str:
+    """What `value` is, for an error."""
+    kind = type(value)
+    if kind is ModuleType:
+        return f"the module {value.__name__} as a whole"
+    if issubclass(kind, type | FunctionType | BuiltinFunctionType):
+        return f"{value.__module__ or kind.__name__}.{value.__qualname__}"
+    return f"an object of type {kind.__module__}.{kind.__qualname__}"

@@ -87,12 +87,18 @@ def _within_reach(frame: FrameType) -> Iterator[tuple[str, Any]]:
     names = frame.f_code.co_names
     held = {**{name: frame.f_globals[name] for name in names if name in frame.f_globals}, **frame.f_locals}
     for holder in list(held.values()):
-        own = {**vars(type(holder)), **getattr(holder, "__dict__", {})}
+        own = {**vars(type(holder)), **_own(holder, "__dict__", {})}
         held |= {name: own[name] for name in names if name in own}
     for name, value in held.items():
-        for generator in (value, getattr(value, "__self__", None)):
+        for generator in (value, _own(value, "__self__", None)):
             if issubclass(type(generator), _NUMPYS):
                 yield name, generator
+
+
+def _own(value: Any, name: str, otherwise: Any) -> Any:
+    """An attribute that the type of `value` provides, so that no `__getattr__` of the author's is run."""
+    known = any(name in vars(base) for base in type(value).__mro__)
+    return getattr(value, name, otherwise) if known else otherwise
 
 
 def _state(generator: Any) -> bytes:

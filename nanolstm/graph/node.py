@@ -7,7 +7,7 @@ one value for all, as there is of a parameter. Features are always on the last a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -236,6 +236,28 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"<graph of {self.title}: {len(self.nodes())} nodes; print it>"
+
+
+def signature(graph: Graph, values: Mapping[str, Node]) -> Hashable:
+    """What is equal for graphs that are the same in everything, with the same `values` in them."""
+    results = [*graph.outputs.items(), *values.items()]
+    nodes = in_order([*graph.inputs.values(), *(node for _, node in results)])
+    places = {node: place for place, node in enumerate(nodes)}
+    # As text: 0.0 is equal to -0.0 and 1 to True, and NaN not to itself.
+    rows = tuple(
+        (
+            node.op.name,
+            repr(node.static),
+            *(places[x] for x in node.inputs),
+            node.shape,
+            node.lead,
+            node.boolean,
+            node.name,
+        )
+        for node in nodes
+    )
+    inputs = tuple((name, places[node]) for name, node in graph.inputs.items())
+    return graph.title, rows, inputs, len(graph.outputs), tuple((name, places[node]) for name, node in results)
 
 
 def laid_out(title: str, rows: Sequence[tuple[str, str, str, str]], returned: str) -> str:

@@ -1,0 +1,89 @@
+"""Which attributes of objects and classes can matter to a piece of code, found from the names in it."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from typing import Any
+
+import attrs
+
+from nanolstm.graph.reading import Reads
+
+_INSPECTING = frozenset(
+    {
+        *("__annotate__", "__annotations__", "__builtins__", "__doc__", "__globals__", "__module__", "__subclasses__"),
+        *("__dataclass_fields__", "__dataclass_params__", "__orig_bases__", "__parameters__"),
+        *("__abstractmethods__", "__slots__", "__traceback__", "__type_params__", "_abc_impl"),
+        *("ag_frame", "cr_frame", "f_back", "f_builtins", "f_globals", "f_locals", "gi_frame", "tb_frame"),
+    }
+)
+
+MAKING = frozenset(
+    {
+        *("__attrs_init__", "__attrs_post_init__", "__attrs_pre_init__", "__init__", "__new__", "__post_init__"),
+        *("__init_subclass__", "__set_name__", "__subclasshook__"),
+    }
+)
+"""What runs when a class is called, derived from, or compared with another."""
+
+
+def inspects(name: str) -> bool:
+    """Whether an attribute leads out of what can be looked at, or describes a class: code that reads one is unknown."""
+    return name in _INSPECTING or (name.startswith("__attrs_") and name not in MAKING)
+
+
+_PRINTING = {"__repr__", "__str__", "__format__"}
+_COPYING = {
+    *("__copy__", "__deepcopy__", "__del__", "__dir__", "__getnewargs__", "__getnewargs_ex__", "__getstate__"),
+    *("__fields_as_defined__", "__reduce__", "__reduce_ex__", "__replace__", "__setstate__", "__sizeof__"),
+}
+_BY_NAME = (builtins.getattr, builtins.hasattr, operator.attrgetter, operator.methodcaller)
+_AS_TEXT = (builtins.ascii, builtins.format, builtins.repr, builtins.str)
+
+
+@attrs.define(eq=False)
+class Relevance:
+    """What has been found so far; it only grows.
+
+    Attributes:
+        names: the attributes that code names.
+        any_name: whether it may read others, by names that are not in its text.
+        makes: whether it may make instances of classes.
+        formats: whether it may turn values into text.
+    """
+
+    names: set[str] = attrs.field(factory=set)
+    any_name: bool = False
+    makes: bool = False
+    formats: bool = False
+
+    def reads(self, found: Reads) -> None:
+        """Code that reads what was `found`."""
+        self.names |= found.names
+        self.any_name |= found.any_name or not found.names.isdisjoint({"__dict__", "__getattribute__"})
+        self.makes |= not found.names.isdisjoint({"__class__", *MAKING})
+        self.formats |= found.formats or "format" in found.names
+
+    def uses(self, value: Any) -> None:
+        """Code that may call `value`, which is constant."""
+        self.any_name |= any(value is known for known in _BY_NAME)
+        self.formats |= any(value is known for known in _AS_TEXT)
+
+    def of_member(self, name: str) -> bool:
+        """Whether a member of a class can matter: methods with special names are called without being named."""
+        if inspects(name):
+            return False
+        if name in self.names:
+            return True
+        if not (name.startswith("__") and name.endswith("__")):
+            return self.any_name
+        if name in MAKING:
+            return self.makes
+        if name in _PRINTING:
+            return self.formats
+        return name not in _COPYING
+
+    def of_attribute(self, name: str) -> bool:
+        """Whether an attribute of an instance can matter."""
+        return self.any_name or name in self.names
