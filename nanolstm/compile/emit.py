@@ -74,7 +74,11 @@ def emit(plan: Plan, target: Target) -> Source:
     head = [f"def run(steps, rows, dtype, room, {', '.join(writer.arguments())}):", f"    {about}"]
     if any("real(" in line for line in writer.lines):
         head.append("    real = dtype.type")
-    lines = [*head, *(f"    {line}" for line in writer.lines), f"    return {', '.join(answers.values())},"]
+    lines = [
+        *head,
+        *(f"    {line}" for line in writer.lines),
+        f"    return ({', '.join(answers.values())}{',' * (len(answers) == 1)})",
+    ]
     return Source("\n".join(lines) + "\n", tuple(plan.graph.inputs), tuple(answers))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from nanolstm.graph.node import Graph, Node, apply, constant, in_order, input_node
-from nanolstm.graph.ops import reshaped, unused_letter
+from nanolstm.graph.ops import expand, reshaped, unused_letter
 
 _AS_IT_IS = {"slice", "place", "concat", "stop"}
 """Operations that count axes from the end."""
@@ -76,7 +76,8 @@ class _Lifting:
         if make is not None:
             made: Node = make(node, operands)
         elif name in _AS_IT_IS:
-            made = apply(name, *operands, static=node.static)
+            each = [x if x.lead else expand(x, x.shape, lead=True) for x in operands]
+            made = apply(name, *each, static=node.static)
         else:
             raise NotImplementedError(f"{name} of several models at once")
         made.name = node.name

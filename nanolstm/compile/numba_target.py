@@ -261,11 +261,18 @@ class _Binding:
                 room.append(f"{name}_flat = call.repeated({constant(node)})")
             else:
                 room.append(f"{name}_flat = call.of_each({elements(node)}{', bool' if node.boolean else ''})")
-                lines.append(f"{name}_flat[:] = {name}.reshape({name}_flat.shape)")
+                lines.append(f"{name}_flat[:] = {self._of_each(node)}.reshape({name}_flat.shape)")
         for packed in self.writer.packed.values():
             room.append(f"{packed.name} = {packed.allocate()}")
-            lines.append(packed.pack(names[packed.matrix]))
+            lines.append(packed.pack(self._of_each(packed.matrix)))
         return list(dict.fromkeys(room)), list(dict.fromkeys(lines)) or (["pass"] if room else [])
+
+    def _of_each(self, node: Node) -> str:
+        """A value of parameters alone; for several models with an axis for them, which what is constant lacks."""
+        name = self.writer.names[node]
+        if not self.several or self.several[node].lead:
+            return name
+        return f"np.broadcast_to({name}, (call.steps.members, {str(node.shape)[1:]})"
 
     def _value(self, node: Node, names: Mapping[Node, str]) -> str:
         """A value of parameters alone as a NumPy expression."""

@@ -133,3 +133,51 @@ def test_kernels_of_second_derivatives_add_up_what_is_one_for_all_rows():
     np.testing.assert_allclose(other["x"], one["x"], rtol=1e-10, atol=1e-14)
     for name, value in one["parameters"].items():
         np.testing.assert_allclose(other["parameters"][name], value, rtol=1e-10, atol=1e-14)
+
+
+class PowerOfTwo(Cell):
+    """The derivative multiplies by a constant, which is one for all members of an ensemble."""
+
+    one: int = 1
+    mixed: Gate = gate(np.tanh, size=2, U="one")
+
+    def step(self, x, h):
+        mixed = self.mixed.preactivation(2.0**h, h)
+        return x, np.tanh(mixed[..., -1:])
+
+
+def test_members_of_an_ensemble_share_what_is_computed_of_constants_alone():
+    rng = np.random.default_rng(0)
+    x, target = rng.uniform(-1, 1, (4, 3, 2)), rng.uniform(-1, 1, (4, 3, 2))
+    runs = [
+        nl.Ensemble(PowerOfTwo(inputs=2, hidden=1, rng=0), members=2, rng=0, backend=backend).fit(
+            (x, target), epochs=2, rng=0, progress=False, optimizer="sgd(lr=0.1)"
+        )
+        for backend in ("numpy", "numba")
+    ]
+    one, other = (run.scores for run in runs)
+    np.testing.assert_allclose(other, one, rtol=1e-10)
+
+
+class Ignoring(Cell):
+    """It reads no input, so that no gradient goes on to what is below it."""
+
+    p: Array = param((1, 1), 0.5, frozen=True)
+
+    def step(self, x):
+        return self.p[..., 0]
+
+
+class Handing(Cell):
+    def step(self, x):
+        return x
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("wrt", ["x", "frozen", "parameters"])
+def test_a_gradient_by_what_nothing_depends_on_is_zero_or_empty(backend, wrt):
+    model = nl.Sequence([Handing(inputs=1, hidden=1), Ignoring(inputs=1, hidden=1)], backend=backend)
+    loss, gradient = model.value_and_grad(np.ones((3, 1)), np.zeros((3, 1)), loss="mse", wrt=wrt)
+    assert loss == 0.25
+    expected = {"x": np.zeros((3, 1)), "frozen": {"1.p": np.ones((1, 1))}, "parameters": {}}[wrt]
+    np.testing.assert_equal(gradient, expected)
