@@ -28,33 +28,44 @@ class OutOfBoundsError(Exception):
 
 
 class Checked:
-    """A contiguous array, or a row of one, whose places are counted from 0 up to its end."""
+    """A contiguous array of one or two axes, or a row of one, whose places are counted from 0 up to its end."""
 
-    __slots__ = ("array", "flat", "shape", "size")
+    __slots__ = ("array", "shape", "size")
 
     def __init__(self, array: Array) -> None:
-        if not array.flags.c_contiguous:
-            raise OutOfBoundsError(f"an array of shape {array.shape} is not contiguous")
         self.array, self.shape, self.size = array, array.shape, array.size
-        self.flat = array.reshape(-1)
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def _check(self, place: Any) -> None:
-        places = place if type(place) is tuple else (place,)
-        if len(places) > len(self.shape) or any(not 0 <= i < n for i, n in zip(places, self.shape, strict=False)):
-            raise OutOfBoundsError(f"place {place} of an array of shape {self.shape}")
+    @property
+    def flat(self) -> Array:
+        """All its elements, one after the other."""
+        return self.array.reshape(-1)
+
+    def _refuse(self, place: Any) -> None:
+        raise OutOfBoundsError(f"place {place} of an array of shape {self.shape}")
 
     def __getitem__(self, place: Any) -> Any:
-        self._check(place)
+        shape = self.shape
+        if type(place) is tuple:
+            i, j = place
+            if not (0 <= i < shape[0] and 0 <= j < shape[1]):
+                self._refuse(place)
+            return self.array[i, j]
+        if not 0 <= place < shape[0]:
+            self._refuse(place)
         found = self.array[place]
-        return Checked(found) if isinstance(found, np.ndarray) else found
+        return found if len(shape) == 1 else Checked(found)
 
     def __setitem__(self, place: Any, value: Any) -> None:
-        self._check(place)
-        if type(place) is not tuple and len(self.shape) != 1:
-            raise OutOfBoundsError(f"a whole row {place} is written to")
+        shape = self.shape
+        if type(place) is tuple:
+            i, j = place
+            if not (0 <= i < shape[0] and 0 <= j < shape[1]):
+                self._refuse(place)
+        elif len(shape) != 1 or not 0 <= place < shape[0]:
+            self._refuse(place)
         self.array[place] = value
 
     def part(self, begin: int, count: int, what: str) -> Array:
@@ -64,6 +75,13 @@ class Checked:
         return self.flat[begin : begin + count]
 
 
+def checked(array: Array) -> Checked:
+    """An argument of a kernel, which takes contiguous arrays only."""
+    if not array.flags.c_contiguous or array.ndim > 2:
+        raise OutOfBoundsError(f"an array of shape {array.shape} and strides {array.strides} is given to a kernel")
+    return Checked(array)
+
+
 # What emitted source calls.
 
 
@@ -71,7 +89,7 @@ def get(array: Checked, place: int) -> Any:
     """The element at a place of the whole array."""
     if not 0 <= place < array.size:
         raise OutOfBoundsError(f"get: element {place} of {array.size}")
-    return array.flat[place]
+    return array.array.item(place) if array.array.dtype == bool else array.flat[place]
 
 
 def put(array: Checked, place: int, value: Any) -> None:
@@ -196,7 +214,7 @@ def _compiled(*_: Any, **__: Any) -> Callable[[Callable[..., None]], Callable[..
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         def run(*arguments: Any) -> None:
-            function(*(Checked(a) if isinstance(a, np.ndarray) else a for a in arguments))
+            function(*(checked(a) if isinstance(a, np.ndarray) else a for a in arguments))
 
         return run
 
