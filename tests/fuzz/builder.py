@@ -223,7 +223,7 @@ class Builder:
             return value
         value = self.as_number(value)
         text = self.choose(
-            ("np.square(np.tanh({0})) + 0.3", "0.3 + sigmoid({0})", "softplus(np.tanh({0}))", "np.exp(np.tanh({0}))")
+            ("np.square(np.tanh({0})) + 0.31", "0.33 + sigmoid({0})", "softplus(np.tanh({0}))", "np.exp(np.tanh({0}))")
         )
         return self.emit(text, value, shape=value.shape, low=0.3, high=2.8, size=1.0)
 
@@ -235,7 +235,7 @@ class Builder:
         """`value`, or the numbers 1 and 0 for a mask."""
         if not value.boolean:
             return value
-        return self.emit("np.where({0}, 0.9, -0.4)", value, shape=value.shape, low=-0.4, high=0.9)
+        return self.emit("np.where({0}, 0.87, -0.41)", value, shape=value.shape, low=-0.41, high=0.87)
 
     def with_lead(self, value: Value) -> Value:
         """`value`, repeated for each example if there is one for all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import attrs
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from nanolstm.checking.differences import relative_error
 from nanolstm.errors import KernelError
 
+from . import pytorch
 from .case import Case, Numbers, Subject, build, in_layout, numbers_of, shake, take_over
 from .modes import BACKENDS, EAGER, INTERPRETED, MACHINE, PLANNED, running
 from .reference import DIFFERENCES, Reference, Values
@@ -214,6 +216,8 @@ class Comparison:
                 yield "jvp by differences", self._tangent_by_differences
         if "jvp" in around.also:
             yield "both modes", self._both_modes
+        if self.case.seed % 4 == 0 and pytorch.takes(self.case) and find_spec("torch") is not None:
+            yield "gradient by PyTorch", self._gradient_by_pytorch
         if "hvp" in around.also and not around.truncate:
             yield "hvp by differences", self._curvature_by_differences
 
@@ -230,6 +234,13 @@ class Comparison:
         self.reference.at(self.reference.values)
         error, counts = relative_error(np.sum(terms), by, DIFFERENCES, float(np.linalg.norm(terms)))
         self._judge(error, counts, f"{np.sum(terms)!r}, by differences {by.value!r}")
+
+    def _gradient_by_pytorch(self) -> None:
+        reference = self.reference
+        value, found = pytorch.gradient(self.case, reference.subject.model, reference.numbers, reference.values)
+        by = {"loss": np.asarray(value)} | {f"{g} {k}".rstrip(): v for (g, k), v in found.items()}
+        expected = self.expected(self.runs.gradient)
+        self._settle({name: expected[name] for name in by}, by, None)
 
     def _tangent_by_differences(self) -> None:
         found = self.expected(self.runs.tangent)["dy"]

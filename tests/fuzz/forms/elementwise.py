@@ -165,7 +165,7 @@ def divide_function(b: Builder, v: Value) -> Value:
 @form("mod")
 def mod(b: Builder, v: Value) -> Value:
     v = b.as_number(v)
-    return b.emit("{0} % 0.9", v, shape=v.shape, low=0, high=0.9)
+    return b.emit("{0} % 0.83", v, shape=v.shape, low=0, high=0.83)
 
 
 @form("mod of two", "mod")
