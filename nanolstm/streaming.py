@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,7 +15,8 @@ from nanolstm.inputs import Inputs, check_initial, numbers
 from nanolstm.language.functions import Array
 
 if TYPE_CHECKING:
-    from nanolstm.sequence import Sequence
+    from nanolstm.graph.unchanged import Watch
+    from nanolstm.sequence import Sequence as Model
 
 
 @attrs.define(eq=False, repr=False)
@@ -34,11 +35,12 @@ class Stepper:
     stepper.reset()                                # to the start
     ```
 
-    Made with `batch=B` it takes x (B, M) and answers with y (B, N). It works on the parameters as they were when it was
-    made: after training, make another. It is meant for one thread; two of them need two steppers.
+    Made with `batch=B` it takes x (B, M) and answers with y (B, N). It works on the parameters and the fields of the
+    cells as they were when it was made: after training, make another. What else a step reads, such as a global variable,
+    may change between two calls. It is meant for one thread; two of them need two steppers.
     """
 
-    _model: Sequence
+    _model: Model
     _batch: int | None
     _x: Array
     _feeds: dict[str, Array]
@@ -46,6 +48,7 @@ class Stepper:
     _state: dict[str, Array]
     _start: dict[str, Array]
     _run: Callable[[], None]
+    _watches: Sequence[Watch] = ()
 
     def __call__(self, x: Any, **feeds: Any) -> Array:
         """One step: x (M,) to y (N,), or x (B, M) to y (B, N), a new array each time.
@@ -55,6 +58,10 @@ class Stepper:
         Raises:
             InputError: x, or a feed, has another shape, or is missing. Values are not looked at: NaN goes through.
         """
+        for watch in self._watches:
+            if not watch.unchanged():
+                self._trace_again()
+                break
         if type(x) is not np.ndarray or x.dtype != self._x.dtype:
             x = numbers(x, "x", self._x.dtype)
         if x.shape != self._x.shape:
@@ -78,6 +85,15 @@ class Stepper:
     def __repr__(self) -> str:
         return f"Stepper(x {self._x.shape}, y {self._y.shape}, states {', '.join(self._state)})"
 
+    def _trace_again(self) -> None:
+        """Go on from the same state with what the steps of the cells are now."""
+        now, state, start = stepper(self._model, self._batch, None), self.state, self._start
+        for field in attrs.fields(Stepper):
+            setattr(self, field.name, getattr(now, field.name))
+        self._start = start
+        for name, value in state.items():
+            self._state[name][...] = value
+
     def _take(self, feeds: Mapping[str, Any]) -> None:
         for name in feeds.keys() - self._feeds.keys():
             raise InputError(f"no feed {name!r}: {nearest(name, self._feeds)}")
@@ -94,7 +110,7 @@ class Stepper:
             place[...] = value
 
 
-def stepper(model: Sequence, batch: int | None, initial: Mapping[str, Any] | None) -> Stepper:
+def stepper(model: Model, batch: int | None, initial: Mapping[str, Any] | None) -> Stepper:
     """A stepper of `model`; see [`Sequence.stepper`][nanolstm.Sequence.stepper]."""
     if model.bidirectional:
         raise InputError("a bidirectional model reads each sequence from its end as well: it cannot run step by step")
@@ -114,13 +130,21 @@ def stepper(model: Sequence, batch: int | None, initial: Mapping[str, Any] | Non
 
 
 def _of_kernels(
-    model: Sequence, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]
+    model: Model, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]
 ) -> Stepper | None:
     """Every kernel of the model bound to arrays that stay; None if it has none."""
     from nanolstm.compile.memory import Memory
     from nanolstm.gradient.batch import check_batch
     from nanolstm.gradient.run import start
+    from nanolstm.traced import programs_of, watch_of
 
+    model = copy.deepcopy(model)  # training may go on
+    watches = []
+    for part in model.parts():
+        programs_of(part.cell)
+        if (watch := watch_of(part.cell)) is None:  # to trace a step anew takes longer than to run it
+            return None
+        watches.append(watch)
     x = np.zeros((*shape, 1, model.inputs), model.dtype)
     feeds = {name: np.zeros((*shape, 1, feed.size), model.dtype) for name, feed in model.feeds().items()}
     whole = check_batch(model, x, None, None, given, None, None, None, feeds).in_one_slice()
@@ -135,8 +159,7 @@ def _of_kernels(
         if not run.programs.are_kernels:
             return None
         rows = {name: own[name].reshape(-1, own[name].shape[-1]) if name in own else v for name, v in run.rows.items()}
-        fixed = {name: np.array(value) for name, value in run.fixed.items()}  # training may go on
-        bound = run.bind({**fixed, **rows, **run.first, "x": below}, steps, memory)
+        bound = run.bind({**run.fixed, **rows, **run.first, "x": below}, steps, memory)
         calls += [bound.prepare, bound.here] if memory.guarded else [bound.here]
         below = bound.rows["output"]
         for name, part in run.part.cell.anatomy.states.items():
@@ -151,10 +174,10 @@ def _of_kernels(
 
     y = below.reshape(*shape, -1)
     begin = {name: np.array(value) for name, value in state.items()}
-    return Stepper(model, batch, x, own, y, state, begin, calls[0] if len(calls) == 1 else step)
+    return Stepper(model, batch, x, own, y, state, begin, calls[0] if len(calls) == 1 else step, watches)
 
 
-def _eager(model: Sequence, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]) -> Stepper:
+def _eager(model: Model, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]) -> Stepper:
     """The same in NumPy: the cells on a sequence of one step, at whose values nothing looks."""
     from nanolstm.gradient.structure import first_states
 

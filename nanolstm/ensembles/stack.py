@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from nanolstm.compile.programs import Programs
+from nanolstm.ensembles.alike import Alike
 from nanolstm.ensembles.given import Given
 from nanolstm.gradient.batch import Batch, check_batch
 from nanolstm.gradient.model import Scored
@@ -73,6 +75,8 @@ class Stack:
         self._sizes: dict[_Key, int] = {}
         self._bound: OrderedDict[tuple[_Key, int], BoundMembers] = OrderedDict()
         self._chosen: dict[tuple[int, ...], tuple[Sequence, ...]] = {}
+        self._alike = Alike(models)
+        self._programs: tuple[Programs, ...] | None = None
 
     def vectors(self) -> Array:
         """The parameters of all members as they are, (members, P): the caller's own."""
@@ -179,6 +183,16 @@ class Stack:
         size = self._group(batch, derive=asked is not None)
         if size is None:
             return None
+        programs = self._alike.programs()
+        if programs is None:
+            return None
+        if self._programs not in (None, programs):
+            self._bound.clear()
+            self._sizes.clear()
+            size = self._group(batch, derive=asked is not None)
+            if size is None:
+                return None
+        self._programs = programs
         found = []
         for begin in range(0, len(members), size):
             some = slice(begin, begin + size)

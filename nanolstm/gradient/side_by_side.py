@@ -217,9 +217,12 @@ class BoundMembers:
             place = last_rows(layout)
             self._dy[...] = 0.0
         asked = target, layout, function, steps
+        halves = halves_of(self._models[0], function) if steps == "all" else None
         if self._asked is None or any(a is not b for a, b in zip(asked, self._asked, strict=True)):
             self._asked, self._true = asked, self._aligned(function, target if self._own else target[None], steps)
-            self._bound_loss = self._bind(function) if steps == "all" else None
+            self._bound_loss = self._bind(halves)
+        elif halves is not self._halves and steps == "all":
+            self._bound_loss = self._bind(halves)
         if self._bound_loss is not None:
             return self._loss_in_kernels(self._bound_loss)
         ones = np.ones(self.count, self.y.dtype)
@@ -227,9 +230,8 @@ class BoundMembers:
         values, self._dy[:, place] = self._losses(function, given)
         return values
 
-    def _bind(self, function: Loss) -> BoundLoss | None:
+    def _bind(self, halves: Halves | None) -> BoundLoss | None:
         """The kernels of a loss, if it has any, on its target."""
-        halves = halves_of(self._models[0], function)
         if halves is None:
             return None
         if self._halves is not halves:

@@ -538,10 +538,14 @@ def test_a_change_of_what_a_step_reads_is_seen(case, backend, module):
     home = module(begin)
     exec(CELL.format(f"({read})"), home.__dict__)
     model = nl.Sequence(home.Mine(inputs=2, hidden=3, rng=0), backend=backend)
+    old = model.stepper(batch=3)
     for scale in (2.0, 3.0):
         if scale == 3.0:
             exec(change, home.__dict__)
         y = check(model, scale)
+        old.reset()
+        for t in range(4):
+            np.testing.assert_allclose(old(X[:, t]), y[:, t], rtol=0, atol=1e-12)
         np.testing.assert_allclose(model(X), y, rtol=0, atol=1e-12)
         np.testing.assert_allclose(model.record(X)["h"], y, rtol=0, atol=1e-12)
         stepper = model.stepper(batch=3)
