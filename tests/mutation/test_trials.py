@@ -2,9 +2,10 @@
 
 import sys
 
+import attrs
 import pytest
 
-from . import trials
+from . import selection, trials
 from .drawing import Sources, drawn
 from .equivalents import Equivalents
 from .measuring import measured
@@ -63,6 +64,29 @@ def test_every_fault_of_a_tested_function_is_killed_by_the_stage_that_looks(proj
 
 def test_a_stage_that_does_not_import_the_file_is_left_out(project, workspace):
     assert all("imports nothing" not in result.stages for result in tried_all(project, workspace))
+
+
+RELIES_ON_ANOTHER = """
+from nanolstm.compile.sums import total
+made = []
+
+def test_first():
+    made.append(total([1, 2]))
+
+def test_second():
+    assert made == [3]
+"""
+
+
+@pytest.mark.parametrize(("chosen", "killed"), [(("first", "second"), "nearest"), (("second",), "looks")])
+def test_a_failure_that_the_original_has_too_is_no_kill(chosen, killed, project, tmp_path):
+    (project / "test_toy.py").write_text(RELIES_ON_ANOTHER)
+    workspace = Workspace.made(project, tmp_path / "workspace")
+    (draw,) = (draw for draw in draws_of(project) if draw.mutant.kind == "constant off by one")
+    called = frozenset({draw.mutant.called})
+    near = [selection.Test(f"test_toy.py::test_{name}", i, called) for i, name in enumerate(chosen)]
+    original = attrs.evolve(measured(workspace, STAGES), tests=tuple(near))
+    assert trials.tried(draw, workspace, STAGES, original).killed_by == killed
 
 
 def test_the_project_and_the_copy_are_as_before_after_a_mutant(project, workspace):

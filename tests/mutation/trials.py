@@ -14,7 +14,7 @@ from .mutants import Mutant
 from .results import Result
 from .selection import BUDGET, LONG, LONG_ALIKE, first
 from .stages import Stage, tests
-from .workspace import Workspace
+from .workspace import WARM, Workspace
 
 LEAST, SLACK = 300.0, 5.0
 """A stage is ended after this many seconds at least, and after so many times what it takes on the original.
@@ -33,18 +33,53 @@ class Draw:
     mutant: Mutant
 
 
+@attrs.frozen
+class Met:
+    """A stage that a mutant meets.
+
+    Attributes:
+        stage: the command.
+        seconds: how long it takes on the original.
+        chosen: the tests that were chosen for this mutant; none of a stage that was measured as it is.
+    """
+
+    stage: Stage
+    seconds: float
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def limit(self) -> float:
+        """After how many seconds it is ended."""
+        return max(LEAST, SLACK * self.seconds)
+
+    def up_to(self, evidence: str) -> Met:
+        """The chosen tests up to the one that `evidence` says failed: they have to pass on the original."""
+        failed = [i for i, name in enumerate(self.chosen, start=1) if name in evidence]
+        return Met(tests("original", *self.chosen[: max(failed, default=1)]), self.seconds)
+
+
 def tried(draw: Draw, workspace: Workspace, stages: Sequence[Stage], measured: Measured) -> Result:
-    """Run the stages on a mutant until one fails: the tests nearest to it first, then all stages, then more tests."""
+    """Run the stages on a mutant until one fails: the tests nearest to it first, then all stages, then more tests.
+
+    A failure of chosen tests counts if the same tests pass on the original: some need others that run before them.
+    """
     mutant, spent = draw.mutant, {}
     status, killed_by, evidence = "survived", "", ""
-    with workspace.mutated(mutant.file, mutant.source):
-        for stage, limit in _met(mutant, stages, measured):
-            outcome = workspace.run(stage.command, max(LEAST, SLACK * limit))
-            spent[stage.name] = round(outcome.seconds, 2)
-            if outcome.status != "passed":
-                status = "killed" if outcome.status == "failed" else "timeout"
-                killed_by, evidence = stage.name, _evidence(outcome.output)
+    left = iter(_met(mutant, stages, measured))
+    while status == "survived":
+        with workspace.mutated(mutant.file, mutant.source):
+            for met in left:
+                outcome = workspace.run(met.stage.command, met.limit)
+                spent[met.stage.name] = round(outcome.seconds, 2)
+                if outcome.status != "passed":
+                    break
+            else:
                 break
+        evidence = _evidence(outcome.output)
+        if outcome.status == "timeout":
+            status, killed_by = "timeout", met.stage.name
+        elif not met.chosen or _passes(workspace, met.up_to(evidence)):
+            status, killed_by = "killed", met.stage.name
     return Result(
         seed=draw.seed,
         draw=draw.number,
@@ -59,24 +94,28 @@ def tried(draw: Draw, workspace: Workspace, stages: Sequence[Stage], measured: M
         diff=mutant.diff,
         status=status,
         killed_by=killed_by,
-        evidence=evidence,
+        evidence=evidence if killed_by else "",
         seconds=round(sum(spent.values()), 2),
         stages=spent,
     )
 
 
-def _met(mutant: Mutant, stages: Sequence[Stage], measured: Measured) -> Iterator[tuple[Stage, float]]:
-    """The stages that a mutant meets, and how long each takes on the original."""
-    near = first(measured.tests, mutant.called)
+def _passes(workspace: Workspace, met: Met) -> bool:
+    return workspace.run(met.stage.command, met.limit, WARM).status == "passed"
+
+
+def _met(mutant: Mutant, stages: Sequence[Stage], measured: Measured) -> Iterator[Met]:
+    near = tuple(first(measured.tests, mutant.called))
     if near:
-        yield tests("nearest", *near), BUDGET
+        yield Met(tests("nearest", *near), BUDGET, near)
     for stage in stages:
         baseline = measured.stages[stage.name]
         if mutant.file in baseline.imports:
-            yield stage, baseline.seconds
-    more = [name for name in first(measured.tests, mutant.called, LONG, alike=LONG_ALIKE) if name not in near]
+            yield Met(stage, baseline.seconds)
+    calling = first(measured.tests, mutant.called, LONG, alike=LONG_ALIKE)
+    more = tuple(name for name in calling if name not in near)
     if more:
-        yield tests("all that call it", *more), LONG
+        yield Met(tests("all that call it", *more), LONG, more)
 
 
 def all_tried(
