@@ -35,6 +35,7 @@ def tests(name: str, *arguments: str) -> Stage:
 
 
 STAGES = (
+    Stage("random cells", (sys.executable, "-m", "tests.mutation.random_cells", "7", "47")),
     tests("graphs", "tests/graph", "tests/test_derivatives.py"),
     tests("parts of kernels", "tests/kernels/test_products.py", "tests/kernels/test_elementary.py"),
     tests("kernels", "tests/kernels/test_against_numpy.py", "tests/kernels/test_small.py"),
@@ -45,7 +46,8 @@ BROAD = Stage(
     (
         *PYTEST,
         *("tests/kernels", "tests/language", "tests/test_sequence.py", "tests/test_ensemble.py"),
-        *("tests/test_losses_called.py", "tests/test_dropout.py", "tests/test_checking.py"),
+        *("tests/test_losses_called.py", "tests/test_dropout.py", "tests/test_checking.py", "tests/zoo"),
+        *("tests/train", "tests/compare"),
     ),
 )
 """Further tests, each by itself: which of them a mutant meets is decided by what they call."""
