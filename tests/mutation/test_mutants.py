@@ -84,6 +84,8 @@ def test_each_operator_makes_the_mutants_of_its_example_and_no_others(kind):
         "Place: TypeAlias = 'tuple[int, 2]'",
         "Array = np.ndarray[Any, Any]",
         "x = [y for y in zip(a, strict=True)]",
+        "def f(x):\n    text = ' and '.join(x[1:])\n    raise ValueError(text)",
+        "class A:\n    x: dict[str, int] = field(factory=dict, init=False, repr=False)",
     ],
     ids=lambda source: source.splitlines()[0],
 )

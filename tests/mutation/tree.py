@@ -101,6 +101,22 @@ class Tree:
                 return around.lineno
         return None
 
+    def is_text(self, node: ast.AST) -> bool:
+        """Whether `node` assigns a name that only error texts read."""
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            return False
+        function = next((a for a in self.above(node) if isinstance(a, Function)), None)
+        name = node.targets[0].id
+        found = [n for n in ast.walk(function or node) if isinstance(n, ast.Name) and n.id == name]
+        read = [n for n in found if isinstance(n.ctx, ast.Load)]
+        return function is not None and bool(read) and all(map(self._is_in_text, read))
+
+    def _is_in_text(self, node: ast.AST) -> bool:
+        return any(
+            isinstance(a, ast.Raise) or (isinstance(a, ast.Call) and (refuses(a) or _makes_text(word(a.func))))
+            for a in self.above(node)
+        )
+
     @cached_property
     def mutable(self) -> list[ast.AST]:
         """Every node that may be replaced, in source order."""
@@ -110,7 +126,7 @@ class Tree:
 def _mutable(node: ast.AST, tree: Tree) -> Iterator[ast.AST]:
     for field, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and not _is_excluded(child, field, node):
+            if isinstance(child, ast.AST) and not _is_excluded(child, field, node) and not tree.is_text(child):
                 if not isinstance(child, UNTOUCHED):
                     yield child
                 yield from _mutable(child, tree)
@@ -137,6 +153,8 @@ def _is_excluded(node: ast.AST, field: str, parent: ast.AST) -> bool:
             return True
         case ast.keyword(arg="strict", value=ast.Constant(value=True)):  # of zip: an assertion
             return True
+        case ast.keyword(arg="init" | "repr", value=ast.Constant()) if word(getattr(parent, "func", None)) == "field":
+            return True  # what a constructor may be given besides, and what is printed
     if field in {"annotation", "returns", "type_params", "format_spec"}:
         return True
     if isinstance(parent, ast.Call) and node in parent.args:
