@@ -7,6 +7,7 @@ first that fails, and appends one JSON line a mutant to the file. The same comma
 
     python -m tests.mutation --count 100 --seed 7 --list              print the mutants, run nothing
     python -m tests.mutation --report mutants.jsonl                   the score, and the survivors with their diffs
+    python -m tests.mutation ... --only 3 17                          of the mutants those with these numbers
     python -m tests.mutation ... --again                              try survivors once more, after a test was added
     python -m tests.mutation ... --workspace DIR                      keep the copy and its compiled kernels for later
 

@@ -33,6 +33,8 @@ def main() -> int:
             print(f"equivalent.toml names {key}, which is a mutant of nothing any more")
         return 0
     draws = _counted(sources, options.seed, options.count, equivalents, ambiguous)
+    if options.only:
+        draws = [draw for draw in draws if draw.number in options.only]
     if options.list:
         for draw in draws:
             print(f"{draw.number}: {draw.mutant.kind}, key {draw.mutant.key}\n{draw.mutant.diff}\n")
@@ -44,7 +46,8 @@ def main() -> int:
     done = {result.draw for result in known if not (options.again and result.status == "survived")}
     _try([draw for draw in draws if draw.number not in done], options.results, options.workspace, options.processes)
     numbers = {draw.number for draw in draws}
-    print(report([r for r in read(options.results) if r.draw in numbers], equivalents, ambiguous))
+    found = [r for r in read(options.results) if r.seed == options.seed and r.draw in numbers]
+    print(report(found, equivalents, ambiguous))
     return 0
 
 
@@ -88,6 +91,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, help="a file to which one JSON line a mutant is appended")
     parser.add_argument("--report", type=Path, metavar="FILE", help="print the score of such a file, and run nothing")
     parser.add_argument("--list", action="store_true", help="print the mutants, and run nothing")
+    parser.add_argument("--only", type=int, nargs="+", help="of these, the numbers that --list shows")
     parser.add_argument("--again", action="store_true", help="try those that survived once more")
     parser.add_argument("--processes", type=int, default=1, help="how many mutants at a time")
     parser.add_argument("--workspace", type=Path, help="a folder for the mutated copy, kept for the next run")
