@@ -33,7 +33,7 @@ ABOUT = "about.json"
 WARM = "warm"
 """The folder of the kernels of the original."""
 
-SITE = Path(__file__).parent / "site"
+SITE = Path(__file__).parent / "startup"
 """A folder in which Python finds `sitecustomize`, which it runs at its start."""
 
 LATER = 2 * 10**9
