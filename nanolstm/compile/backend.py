@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -46,6 +47,9 @@ def made(runs: Sequence[Wanted], kernel: str) -> list[Runnable]:
 @cache
 def _no_numba() -> str:
     """Why there is no Numba here, or nothing: a version that does not fit to NumPy's refuses to be imported."""
+    # Submodules without their package are left by Ctrl-C during an import (numba 0.68); the next one would be broken.
+    if "numba" not in sys.modules and any(name.startswith("numba.") for name in sys.modules):
+        return "an earlier import of Numba was interrupted; start a new process (or restart the notebook's kernel)"
     try:
         import numba  # noqa: F401
     except ModuleNotFoundError as error:

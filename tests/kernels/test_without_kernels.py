@@ -100,6 +100,32 @@ def test_where_numba_does_not_go_with_numpy_its_own_reason_is_told(python):
     python(f"HOW = ''\n{HALF}\n{BROKEN}")
 
 
+INTERRUPTED = """
+import sys
+import warnings
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numba.core.types":
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, CtrlC())
+try:
+    model("numba")(x)
+except KeyboardInterrupt:
+    pass
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    assert model("auto")(x)[:, 0].tolist() == [1.0, 2.5, 4.25]
+assert "an earlier import of Numba was interrupted; start a new process" in str(told[0].message), told[0].message
+"""
+
+
+def test_after_an_interrupted_import_of_numba_numpy_runs_and_says_what_to_do(python):
+    python(f"HOW = ''\n{HALF}\n{INTERRUPTED}")
+
+
 def test_numba_is_imported_by_kernels_alone(python):
     told = "print(sorted(name for name in sys.modules if name in ('numba', 'llvmlite')))"
     use = "one = model(BACKEND)\none(x), one.value_and_grad(x, target), one.record(x), one.stepper()(x[0])"
