@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 os.environ.setdefault("NANOLSTM_POISON", "1")
@@ -39,7 +40,12 @@ def main() -> int:
     parser.add_argument("--shrink", type=float, default=60.0, help="how many seconds a failure is shrunk; 0 for not")
     parser.add_argument("--print", type=int, default=5, dest="most", help="how many failures are printed as programs")
     options = parser.parse_args()
-    console = Console(soft_wrap=True)
+    with TemporaryDirectory() as kernels:
+        os.environ.setdefault("NANOLSTM_CACHE", kernels)
+        return _started(options, Console(soft_wrap=True))
+
+
+def _started(options: Any, console: Console) -> int:
     if options.seed is not None:
         found = hunted(options.seed, {"machine": True, "shrink": options.shrink, "known": set()})
         console.print("\n".join(found.failures) or "no difference", markup=False, highlight=False)

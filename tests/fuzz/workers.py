@@ -15,6 +15,9 @@ import attrs
 PATIENCE = 180.0
 """How many seconds one case may take."""
 
+MOST = 60
+"""How many cases one process runs: what is compiled stays in its memory."""
+
 
 @attrs.define(eq=False)
 class Worker:
@@ -23,6 +26,7 @@ class Worker:
     Attributes:
         seed: what it is working on, or None.
         since: since when.
+        done: how many cases its process has run.
     """
 
     work: Callable[[int, Any], Any]
@@ -30,6 +34,7 @@ class Worker:
     connection: Connection | None = None
     seed: int | None = None
     since: float = 0.0
+    done: int = 0
 
     def start(self) -> None:
         """Begin anew."""
@@ -41,8 +46,12 @@ class Worker:
 
     def give(self, seed: int, more: Any) -> None:
         """Hand it a seed."""
+        if self.done >= MOST:
+            self.stop()
         if self.process is None or not self.process.is_alive():
             self.start()
+            self.done = 0
+        self.done += 1
         assert self.connection is not None
         self.seed, self.since = seed, time.monotonic()
         self.connection.send((seed, more))
