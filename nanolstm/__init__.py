@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nanolstm.forecasting.outputs import Quantiles as Quantiles
     from nanolstm.forecasting.reach import out_of_reach as out_of_reach
     from nanolstm.forecasting.walk_forward import walk_forward as walk_forward
+    from nanolstm.graph.static import static as static
     from nanolstm.hookspecs import hookimpl as hookimpl
     from nanolstm.kernels.threads import get_num_threads as get_num_threads
     from nanolstm.kernels.threads import set_num_threads as set_num_threads
@@ -121,6 +122,7 @@ _MODULES = {
         "split",
     ),
     "language.gate": ("Gate", "blocks", "diagonal", "gate", "tied"),
+    "graph.static": ("static",),
     "hookspecs": ("hookimpl",),
     "language.initialisers": ("constant", "forget_bias", "glorot", "normal", "orthogonal", "uniform", "zeros"),
     "kernels.threads": ("get_num_threads", "set_num_threads"),

@@ -36,8 +36,8 @@ class Stepper:
     ```
 
     Made with `batch=B` it takes x (B, M) and answers with y (B, N). It works on the parameters and the fields of the
-    cells as they were when it was made: after training, make another. What else a step reads, such as a global variable,
-    may change between two calls. It is meant for one thread; two of them need two steppers.
+    cells as they were when it was made: after training, make another. What else a step reads, such as a global
+    variable, may change between two calls. It is meant for one thread; two of them need two steppers.
     """
 
     _model: Model
@@ -129,9 +129,7 @@ def stepper(model: Model, batch: int | None, initial: Mapping[str, Any] | None) 
     return _eager(model, batch, shape, given)
 
 
-def _of_kernels(
-    model: Model, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]
-) -> Stepper | None:
+def _of_kernels(model: Model, batch: int | None, shape: tuple[int, ...], given: Mapping[str, Array]) -> Stepper | None:
     """Every kernel of the model bound to arrays that stay; None if it has none."""
     from nanolstm.compile.memory import Memory
     from nanolstm.gradient.batch import check_batch
@@ -162,8 +160,8 @@ def _of_kernels(
         bound = run.bind({**run.fixed, **rows, **run.first, "x": below}, steps, memory)
         calls += [bound.prepare, bound.here] if memory.guarded else [bound.here]
         below = bound.rows["output"]
-        for name, part in run.part.cell.anatomy.states.items():
-            state[run.part.prefix + name] = bound.rows[f"last {name}"].reshape((*shape, *part.shape))
+        for name, declared in run.part.cell.anatomy.states.items():
+            state[run.part.prefix + name] = bound.rows[f"last {name}"].reshape((*shape, *declared.shape))
 
     if memory.guarded:
         calls.append(memory.check)

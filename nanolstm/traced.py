@@ -10,7 +10,6 @@ import contextlib
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +17,7 @@ import attrs
 import numpy as np
 
 from nanolstm.compile.programs import Programs, Variant
+from nanolstm.dependencies import layout_of, look_at_cell, look_at_loss, tell_once
 from nanolstm.errors import InputError, RandomError, ReturnError, StateShapeError, TraceError, located
 from nanolstm.graph.captured import Look
 from nanolstm.graph.node import Graph, Node, depending_on, in_order, input_node, signature
@@ -27,10 +27,8 @@ from nanolstm.graph.tracer import Tracer, Tracing
 from nanolstm.graph.unchanged import Watch
 from nanolstm.graph.vocabulary import VOCABULARY
 from nanolstm.graph.vocabulary.elementwise import as_number
-from nanolstm.language.anatomy import Anatomy
 from nanolstm.language.cell import Cell
 from nanolstm.language.dropout import watched_step
-from nanolstm.language.gate import Gate
 from nanolstm.language.observe import call_with_locals, definition
 from nanolstm.language.stepping import misfit
 from nanolstm.losses import Loss
@@ -248,56 +246,19 @@ def programs_of(cell: Cell) -> Programs:
     found = _watched.get(cell)
     if found is not None and found[0].unchanged():
         return found[1]
-    look, known = Look(), _of_cells.setdefault(type(cell), OrderedDict())
-    _look_at(cell, look)
+    look, known = look_at_cell(cell), _of_cells.setdefault(type(cell), OrderedDict())
 
     def make() -> tuple[Hashable, Programs]:
         step = trace_step(cell)
         return signature(step.graph, step.values), Programs(step.graph, tuple(cell.anatomy.states), step.values)
 
-    programs = _kept(known, look, (cell.outputs, *_layout(cell.anatomy)), make)
+    programs = _kept(known, look, layout_of(cell), make)
     if look.unknown:
+        tell_once(f"{type(cell).__name__}.step", look.unknown)
         _watched.pop(cell, None)
     else:
         _watched[cell] = look.watch, programs
     return programs
-
-
-def _look_at(cell: Cell, look: Look) -> None:
-    """Look at everything that the step of a cell and its gates may read."""
-    kind, own = type(cell), cell.anatomy
-    look.relevance.names.update({"step"}, _CALLED)
-    drawn = {"rng"} - ({"rng"} if isinstance(cell.rng, int | None) else set())
-    derived = {name for name in cell.__dict__ if isinstance(getattr(kind, name, None), cached_property)}
-    look.attributes(cell, {*_OWN, *own.gates, *own.params, *drawn, *derived}, watched="anatomy")
-    look.members(kind)
-    for part in own.gates.values():
-        look.value(part.activation)
-        if part.kind is not Gate:
-            look.members(part.kind)
-            look.named(part.options)
-            look.value(part.kind.__init__)  # fields may have converters and defaults that are computed
-
-
-_OWN = ("parameters", "frozen", "anatomy", "_buffer", "_held", "_running", "_examples_are_separate")
-"""Attributes of a cell in whose place a step finds tracers, or that it cannot read."""
-
-
-_CALLED = {name for name in vars(Gate) if not name.startswith("__")}
-"""Methods of a gate that `Gate` itself calls, and a subclass may override."""
-
-
-def _layout(own: Anatomy) -> tuple[Hashable, ...]:
-    """What a graph takes from the anatomy of a cell."""
-    return (
-        own.arguments,
-        tuple((name, state.shape) for name, state in own.states.items()),
-        tuple((name, part.size) for rows in (own.feeds, own.noises) for name, part in rows.items()),
-        tuple(own.masks.items()),
-        tuple((name, part.size, part.products, *part.keys.items()) for name, part in own.gates.items()),
-        tuple(own.params.items()),
-        tuple((key, part.shape) for key, part in own.parameters.items()),
-    )
 
 
 def watch_of(cell: Cell) -> Watch | None:
@@ -316,16 +277,15 @@ def programs_of_loss(loss: Loss, width: int, dtype: np.dtype[Any]) -> Programs:
     found = None if loss.parameters else _watched_loss(loss, at)
     if found is not None and found[0].unchanged():
         return found[1]
-    look = Look()
-    look.value(loss.function)
-    for value in loss.parameters.values():
-        look.value(value)
+    look = look_at_loss(loss)
 
     def make() -> tuple[Hashable, Programs]:
         graph = trace_loss(loss, width, dtype)
         return signature(graph, {}), Programs(graph)
 
     programs = _kept(_of_losses, look, (*loss.parameters, *at), make)
+    if look.unknown:
+        tell_once(f"loss {loss}", look.unknown)
     if not loss.parameters:
         with contextlib.suppress(TypeError):  # of a function that has no hash, or no weak references
             if look.unknown:

@@ -20,9 +20,9 @@ import attrs
 import numpy as np
 
 from nanolstm.graph.contents import NATIVE, UNKNOWN, attributes_in, native_of, slots_of
-from nanolstm.graph.library import is_constant, is_known_function, is_of_library
+from nanolstm.graph.library import described, is_constant, is_known_function, is_of_library
 from nanolstm.graph.reading import Path, reads
-from nanolstm.graph.relevance import MAKING, Relevance, inspects
+from nanolstm.graph.relevance import MAKING, Relevance, Space, inspects
 from nanolstm.graph.static import is_static
 from nanolstm.graph.unchanged import MISSING, Reference, Watch, attributes_of, content_of, reference
 
@@ -59,37 +59,6 @@ class Code:
 
 
 @attrs.define(eq=False)
-class _Space:
-    """Attributes by name, of which those that code may read are looked at.
-
-    Attributes:
-        owner: the number of the object that they belong to.
-        read: gives all that there are now.
-        home: the class that they are members of, or the function; None for another object.
-        always: whether a library may read all of them.
-        called: names of members that a library may call.
-        ignored: names that do not count.
-        found: those that were looked at.
-    """
-
-    owner: int
-    read: Callable[[], Mapping[str, Any]]
-    home: type | FunctionType | None = None
-    always: bool = False
-    called: frozenset[str] = frozenset()
-    ignored: frozenset[str] = frozenset()
-    found: dict[str, Any] = attrs.field(factory=dict)
-
-    def matters(self, name: str, relevance: Relevance) -> bool:
-        """Whether the value of an attribute can matter."""
-        if name in self.ignored:
-            return False
-        if isinstance(self.home, type):
-            return name in self.called or relevance.of_member(name)
-        return self.always or relevance.of_attribute(name)
-
-
-@attrs.define(eq=False)
 class Look:
     """One look at everything that code with some values may read.
 
@@ -104,8 +73,9 @@ class Look:
     unknown: str = ""
     _asked: deque[Callable[[], Hashable]] = attrs.field(factory=deque)
     _seen: dict[int, tuple[int, Any]] = attrs.field(factory=dict)  # which keeps them alive: no id is used twice
-    _next: deque[tuple[int, Any]] = attrs.field(factory=deque)
-    _spaces: list[_Space] = attrs.field(factory=list)
+    _next: deque[tuple[int, Any, str]] = attrs.field(factory=deque)
+    _label: str = ""  # how code calls what is being looked at
+    _spaces: list[Space] = attrs.field(factory=list)
     _key: list[Hashable] = attrs.field(factory=list)
     _subclasses_may_be_registered: bool = False
 
@@ -123,13 +93,13 @@ class Look:
         Of the one named `watched` it is only watched whether it is the same object.
         """
         read = functools.partial(attributes_of, reference(value), type(value))
-        space = _Space(-1 - len(self._spaces), read, ignored=frozenset(ignored))
+        space = Space(-1 - len(self._spaces), read, ignored=frozenset(ignored))
         space.found[watched] = read()[watched]
         self._spaces.append(space)
 
     def named(self, values: Mapping[str, Any]) -> None:
         """Look at `values`, which code reads as attributes of these names."""
-        self._spaces.append(_Space(-1 - len(self._spaces), lambda: values))
+        self._spaces.append(Space(-1 - len(self._spaces), lambda: values))
 
     def fingerprint(self) -> Hashable:
         """What is equal for equal values, and changes with everything that code which has them may read.
@@ -139,13 +109,15 @@ class Look:
         try:
             for _ in iter(self._look_further, False):
                 pass
+            if self.relevance.catches and self.relevance.broad:
+                raise UnknownError("whether an error occurs, which depends on np.errstate or the like")  # noqa: TRY301
         except UnknownError as error:
-            self.unknown = str(error)
+            self.unknown = f"{self._label} ({error})" if self._label not in ("", str(error)) else str(error)
             return None
         for space in self._spaces:
             if isinstance(space.home, FunctionType):
                 self.watch.function(space.home, space.found)
-            elif space.home is not None:
+            elif isinstance(space.home, type):
                 self.watch.members(space.home, space.found)
             else:
                 self.watch.attributes(space.read, space.found)
@@ -169,12 +141,12 @@ class Look:
         found = [self._look_at_attributes(space) for space in self._spaces]
         return any(found)
 
-    def _look_at_attributes(self, space: _Space) -> bool:
+    def _look_at_attributes(self, space: Space) -> bool:
         """Look at those attributes that are now known to matter; whether there were any."""
         now = space.read()
         names = [name for name in now if name not in space.found and space.matters(name, self.relevance)]
         for name in names:
-            space.found[name] = now[name]
+            space.found[name], self._label = now[name], name
             self._key.append((space.owner, name, self._of(now[name])))
         return bool(names)
 
@@ -187,9 +159,10 @@ class Look:
             return kind, repr(value)  # NaN is not equal to itself, and -0.0 is to 0.0
         if issubclass(kind, type):
             self.relevance.makes |= value is type or not is_constant(value)
+            self.relevance.uses(value)
             return self._of_class(value)
         if is_static(value):
-            return Is(value)
+            return self._of_static(value)
         if issubclass(kind, np.generic) and kind is value.dtype.type and value.dtype.kind in _NUMBERS:
             return value.dtype.str, value.tobytes()
         if issubclass(kind, np.dtype) and value.kind in _NUMBERS and not value.metadata:
@@ -203,11 +176,12 @@ class Look:
         if issubclass(type(kind), abc.ABCMeta):
             self._subclasses_may_be_registered = True
         if is_static(kind):
-            return Is(kind)
-        if is_constant(kind):
-            self.relevance.uses(kind)
-            return Is(kind)
-        return self._number(kind)
+            return self._of_static(kind)
+        return Is(kind) if is_constant(kind) else self._number(kind)
+
+    def _of_static(self, value: Any) -> Hashable:
+        self.relevance.any_name = True  # its code is not looked at, and may read any attribute of what it is given
+        return Is(value)
 
     def _number(self, value: Any) -> int:
         """The number of an object that is to be looked into, or is already."""
@@ -215,10 +189,11 @@ class Look:
             if len(self._seen) == _MOST:
                 raise UnknownError(f"more than {_MOST} objects")
             self._seen[id(value)] = len(self._seen), value
-            self._next.append(self._seen[id(value)])
+            self._next.append((*self._seen[id(value)], self._label))
         return self._seen[id(value)][0]
 
-    def _look_into(self, number: int, value: Any) -> None:
+    def _look_into(self, number: int, value: Any, label: str) -> None:
+        self._label = label
         if type(value) is FunctionType:
             parts = self._parts_of_function(number, value)
         elif issubclass(type(value), type):
@@ -230,7 +205,7 @@ class Look:
     def _parts_of_function(self, number: int, function: FunctionType) -> list[Hashable]:
         found = reads(function.__code__)
         self.relevance.reads(found)
-        self._spaces.append(_Space(number, lambda: function.__dict__, function))
+        self._spaces.append(Space(number, lambda: function.__dict__, function))
         closure = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         contents = {name: content_of(cell) for name, cell in closure.items()}
         parts: list[Hashable] = [
@@ -262,7 +237,7 @@ class Look:
         name, *rest = path
         value = self.watch.variable(function.__globals__, name)
         if value is MISSING:
-            value = self.watch.variable(function.__builtins__, name)
+            value = self.watch.variable(function.__builtins__, name)  # type: ignore[attr-defined]
         return self._read_from(value, name, rest)
 
     def _read_from(self, value: Any, name: str, path: list[str]) -> Hashable:
@@ -279,21 +254,21 @@ class Look:
             return None
         if isinstance(value, ModuleType) and not is_static(value):
             raise UnknownError(f"the module {name} as a whole")
-        try:
-            return self._of(value)
-        except UnknownError as error:
-            raise UnknownError(name) from error
+        around, self._label = self._label, name
+        found = self._of(value)
+        self._label = around
+        return found
 
     def _parts_of_class(self, number: int, kind: type) -> list[Hashable]:
         if is_of_library(kind):
             raise UnknownError(described(kind))
         outside = [base for base in kind.__mro__ if base is not object and is_of_library(base)]
         is_cell = any(base.__module__.startswith("nanolstm.") for base in outside)  # or a gate: no step makes one
-        called = {name for base in outside for name in dir(base) if not name.startswith("__")}
+        called = {name for base in outside for name in dir(base) if not (name.startswith("__") or inspects(name))}
         if is_cell:
-            self._spaces.append(_Space(number, lambda: vars(kind), kind, ignored=MAKING))
+            self._spaces.append(Space(number, lambda: vars(kind), kind, ignored=MAKING))
         else:
-            self._spaces.append(_Space(number, lambda: vars(kind), kind, called=frozenset(called)))
+            self._spaces.append(Space(number, lambda: vars(kind), kind, called=frozenset(called)))
         return [Is(kind), self._of_class(type(kind)), *map(self._of_class, kind.__bases__)]
 
     def _parts_of_object(self, number: int, value: Any) -> list[Hashable]:
@@ -301,7 +276,7 @@ class Look:
         base = native_of(kind)
         if base is None or (kind is BuiltinFunctionType and isinstance(value.__self__, ModuleType | type(None))):
             raise UnknownError(described(value))
-        parts: list[Hashable] = [kind] if kind in NATIVE else [self._of_class(kind)]
+        parts: list[Hashable] = [Is(kind) if kind in NATIVE else self._of_class(kind)]
         native = NATIVE[base]
         if native.parts is not None:
             read = functools.partial(native.parts, value)
@@ -319,9 +294,9 @@ class Look:
             for own in kind.__mro__
         )
         if kind.__dictoffset__:
-            self._spaces.append(_Space(number, functools.partial(attributes_of, get, kind), always=always))
+            self._spaces.append(Space(number, functools.partial(attributes_of, get, kind), always=always))
         if slots := slots_of(kind):
-            self._spaces.append(_Space(number, functools.partial(attributes_in, slots, get), always=always))
+            self._spaces.append(Space(number, functools.partial(attributes_in, slots, get), always=always))
         return parts
 
 
@@ -336,13 +311,3 @@ def _attribute(module: ModuleType, name: str) -> list[Any]:
 def _names_of(get: Reference) -> tuple[str, str]:
     value = get()
     return (value.__name__, value.__qualname__) if value is not None else ("", "")
-
-
-def described(value: Any) -> str:
-    """What `value` is, for an error."""
-    kind = type(value)
-    if kind is ModuleType:
-        return f"the module {value.__name__} as a whole"
-    if issubclass(kind, type | FunctionType | BuiltinFunctionType):
-        return f"{value.__module__ or kind.__name__}.{value.__qualname__}"
-    return f"an object of type {kind.__module__}.{kind.__qualname__}"

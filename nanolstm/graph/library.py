@@ -30,23 +30,22 @@ from typing import Any
 import attr
 import numpy as np
 
-_MODULES: dict[str, set[str]] = {  # each with the exceptions
-    **{
-        name: set[str]()
-        for name in ("abc", "bisect", "cmath", "collections", "fractions", "heapq", "itertools", "math")
-    },
-    **{
-        name: set[str]()
-        for name in ("_bisect", "_collections", "_collections_abc", "_functools", "_heapq", "_operator")
-    },
-    **{name: set[str]() for name in ("enum", "functools", "numbers", "operator", "re", "reprlib", "string", "types")},
-    **{name: set[str]() for name in ("nanolstm.cells", "nanolstm.language", "scipy.special")},
-    "attr": {"asdict", "assoc", "astuple", "evolve", "fields", "fields_dict", "resolve_types"},
-    "contextlib": {"redirect_stderr", "redirect_stdout", "suppress"},
-    "dataclasses": {"asdict", "astuple", "fields", "replace"},
-    "typing": {"get_type_hints"},
+_MODULES = {
+    *("_bisect", "_collections", "_collections_abc", "_functools", "_heapq", "_operator", "abc", "attr", "bisect"),
+    *("cmath", "collections", "contextlib", "copy", "dataclasses", "enum", "fractions", "functools", "heapq"),
+    *("itertools", "math", "numbers", "operator", "re", "reprlib", "string", "types", "typing"),
+    *("nanolstm.cells", "nanolstm.checking", "nanolstm.diagnosis", "nanolstm.errors", "nanolstm.language"),
+    *("nanolstm.sequence", "scipy.special"),
 }
-"""Modules whose functions and classes depend on nothing else, with those that do."""
+"""Modules whose functions and classes depend on nothing else, but for these."""
+
+_EXCEPT = {
+    ("contextlib", "suppress"),
+    *(("attr", name) for name in ("asdict", "assoc", "astuple", "evolve", "fields", "fields_dict", "resolve_types")),
+    *(("dataclasses", name) for name in ("asdict", "astuple", "fields", "replace")),
+    ("nanolstm.sequence", "Sequence"),
+    ("typing", "get_type_hints"),
+}
 
 _BUILTINS = {
     *("abs", "aiter", "all", "anext", "any", "ascii", "bin", "bool", "bytearray", "bytes", "callable", "chr"),
@@ -54,10 +53,7 @@ _BUILTINS = {
     *("getattr", "hasattr", "hex", "int", "isinstance", "issubclass", "iter", "len", "list", "map", "max", "min"),
     *("next", "object", "oct", "ord", "pow", "print", "property", "range", "repr", "reversed", "round", "set"),
     *("setattr", "slice", "sorted", "staticmethod", "str", "sum", "super", "tuple", "type", "zip"),
-    # Not Exception, ArithmeticError, FloatingPointError nor warnings: these depend on np.errstate and on filters.
-    *("AssertionError", "AttributeError", "ImportError", "IndexError", "KeyError", "LookupError", "NameError"),
-    *("NotImplementedError", "OverflowError", "RuntimeError", "StopIteration", "TypeError", "ValueError"),
-    "ZeroDivisionError",
+    *(name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)),
 }
 
 _NUMPY = {
@@ -76,13 +72,14 @@ _DISPATCHER = type(np.sum)
 
 _METHODS = {ClassMethodDescriptorType, MethodDescriptorType, WrapperDescriptorType}
 _IMMUTABLE = {
+    *(type(x) for x in (sys.float_info, sys.int_info, sys.hash_info, sys.version_info)),
     *(CodeType, GetSetDescriptorType, MemberDescriptorType, collections._tuplegetter, re.Pattern),  # type: ignore[attr-defined]
     *(np.finfo, np.iinfo, *(type(x) for x in (np.s_, np.r_, np.c_, np.mgrid, np.ogrid))),
 }
 """Types of which no instance changes."""
 
 _STDLIB = f"{sysconfig.get_path('stdlib')}{os.sep}"
-_PACKAGES = (*(f"{Path(m.__file__).parent}{os.sep}" for m in (np, attr)), f"{Path(__file__).parents[1]}{os.sep}")
+_PACKAGES = (*(f"{Path(str(m.__file__)).parent}{os.sep}" for m in (np, attr)), f"{Path(__file__).parents[1]}{os.sep}")
 
 
 def is_constant(value: Any) -> bool:
@@ -145,12 +142,24 @@ def _is_static(kind: type) -> bool:
 
 
 def _is_listed(module: str, name: str, value: Any) -> bool:
+    if (module, name) == ("_warnings", "warn"):  # whose effect no value depends on, unless it is caught
+        return True
     if module == "builtins":
         return name in _BUILTINS and getattr(builtins, name) is value
     if module.partition(".")[0] == "numpy":
         return name in _NUMPY and getattr(np, name, None) is value
     while module:
         if module in _MODULES:
-            return name not in _MODULES[module]
+            return (module, name) not in _EXCEPT
         module = module.rpartition(".")[0]
     return False
+
+
+def described(value: Any) -> str:
+    """What `value` is, for an error."""
+    kind = type(value)
+    if kind is ModuleType:
+        return f"the module {value.__name__} as a whole"
+    if issubclass(kind, type | FunctionType | BuiltinFunctionType):
+        return f"{value.__module__ or kind.__name__}.{value.__qualname__}"
+    return f"an object of type {kind.__module__}.{kind.__qualname__}"

@@ -26,6 +26,7 @@ class Reads:
         names: every attribute that it may read, also by `getattr` with a constant name; a superset.
         any_name: whether it may read attributes whose names are not in its text.
         formats: whether it may turn values into text.
+        catches: whether it has an `except` for certain errors.
         unclear: why the rest cannot be determined, or "".
     """
 
@@ -35,6 +36,7 @@ class Reads:
     names: frozenset[str] = frozenset()
     any_name: bool = False
     formats: bool = False
+    catches: bool = False
     unclear: str = ""
 
 
@@ -42,6 +44,7 @@ _SILENT = {"CACHE", "PRECALL", "PUSH_NULL", "EXTENDED_ARG", "NOP"}
 """Instructions that leave the top of the stack alone."""
 
 _FORMATS = {"FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE"}
+_CATCHES = {"CHECK_EXC_MATCH", "CHECK_EG_MATCH"}
 _STORES = {"STORE_FAST", "STORE_DEREF", "STORE_NAME"}
 _WORD = re.compile(r"[^\W\d]\w*")
 
@@ -53,12 +56,15 @@ def reads(code: CodeType) -> Reads:
     modules, unclear = _imported(steps)
     found: dict[str, list[list[str]]] = {"globals": [], "closure": [], "imports": []}
     names: set[str] = set()
-    any_name, formats = False, False
+    operations = {step.opname for step in steps}
+    any_name = "MATCH_CLASS" in operations  # which reads what the class names in __match_args__
+    formats = not operations.isdisjoint(_FORMATS)
     following: list[list[str]] = []  # the paths that the next instruction may continue
-    for step, after in zip(steps, [*steps[1:], None], strict=True):
+    for place, (step, after) in enumerate(zip(steps, [*steps[1:], None], strict=True)):
         op, argument = step.opname, step.argval
         if op in ("LOAD_ATTR", "LOAD_METHOD"):
-            names.add(argument)
+            if argument != "__class__" or not _is_compared(steps, place):
+                names.add(argument)
             for path in following:
                 path.append(argument)
             continue
@@ -78,12 +84,8 @@ def reads(code: CodeType) -> Reads:
             formats |= any("%" in text for text in texts)
         elif op in ("LOAD_SUPER_ATTR", "STORE_ATTR", "DELETE_ATTR"):
             names.add(argument)
-        elif op == "MATCH_CLASS":  # reads what the class names in __match_args__
-            any_name = True
-        elif op in _FORMATS:
-            formats = True
         elif op == "PUSH_EXC_INFO" and after is not None and after.opname == "POP_TOP":
-            unclear = unclear or "a bare `except:`, which may depend on np.errstate or on filters of warnings"
+            unclear = unclear or "whether an error occurs, in a bare `except:`"
     inner = [(const, reads(const)) for const in code.co_consts if isinstance(const, CodeType)]
     for _, own in inner:
         for name, *path in own.closure:
@@ -98,6 +100,7 @@ def reads(code: CodeType) -> Reads:
         frozenset(names).union(*(own.names for _, own in inner)),
         any_name or any(own.any_name for _, own in inner),
         formats or any(own.formats for _, own in inner),
+        not operations.isdisjoint(_CATCHES) or any(own.catches for _, own in inner),
         next((text for text in (unclear, *(own.unclear for _, own in inner)) if text), ""),
     )
 
@@ -110,17 +113,27 @@ def _imported(steps: list[dis.Instruction]) -> tuple[dict[str, set[str]], str]:
             continue
         level = steps[steps.index(before) - 1].argval
         if level != 0:
-            return modules, "a relative import"
+            return modules, "a module, by a relative import"
         if after.opname in _STORES:  # `import a.b` binds `a`
             modules.setdefault(after.argval, set()).add(str(step.argval).partition(".")[0])
         elif after.opname != "IMPORT_FROM" or before.argval is None:  # the latter is `import a.b as c`
-            return modules, f"the way in which it imports {step.argval}"
+            return modules, f"the module {step.argval}, by an import in its body"
     return modules, ""
 
 
 def _module_of(steps: list[dis.Instruction], step: dis.Instruction) -> str:
     """The module that an IMPORT_FROM reads from."""
     return next(str(s.argval) for s in reversed(steps[: steps.index(step)]) if s.opname == "IMPORT_NAME")
+
+
+def _is_compared(steps: list[dis.Instruction], place: int) -> bool:
+    """Whether the class that is read at `place` is one of two in `a.__class__ is b.__class__`, as in many `__eq__`."""
+    for first in (place, place - 2):
+        some = steps[max(first, 0) : first + 4]
+        reads_two = [step.argval for step in some[::2]] == ["__class__", "__class__"]
+        if reads_two and some[1].opname.startswith("LOAD_FAST") and some[3].opname == "IS_OP":
+            return True
+    return False
 
 
 def _begin(found: list[list[str]], names: Iterable[str]) -> list[list[str]]:

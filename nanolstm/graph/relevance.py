@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import operator
+from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any
 
 import attrs
@@ -35,11 +38,17 @@ def inspects(name: str) -> bool:
 
 _PRINTING = {"__repr__", "__str__", "__format__"}
 _COPYING = {
-    *("__copy__", "__deepcopy__", "__del__", "__dir__", "__getnewargs__", "__getnewargs_ex__", "__getstate__"),
-    *("__fields_as_defined__", "__reduce__", "__reduce_ex__", "__replace__", "__setstate__", "__sizeof__"),
+    *("__copy__", "__deepcopy__", "__getnewargs__", "__getnewargs_ex__", "__getstate__", "__reduce__"),
+    *("__reduce_ex__", "__replace__", "__setstate__"),
 }
+_NEVER_CALLED = {"__del__", "__dir__", "__fields_as_defined__", "__hash__", "__sizeof__"}  # to compute a value
 _BY_NAME = (builtins.getattr, builtins.hasattr, operator.attrgetter, operator.methodcaller)
 _AS_TEXT = (builtins.ascii, builtins.format, builtins.repr, builtins.str)
+_FROM_OUTSIDE = (
+    *(BaseException, Exception, ArithmeticError, FloatingPointError, Warning, UserWarning, RuntimeWarning),
+    RecursionError,
+)
+"""Errors that depend on `np.errstate`, on filters of warnings or on the caller, and the classes of these."""
 
 
 @attrs.define(eq=False)
@@ -51,12 +60,18 @@ class Relevance:
         any_name: whether it may read others, by names that are not in its text.
         makes: whether it may make instances of classes.
         formats: whether it may turn values into text.
+        copies: whether it may copy objects.
+        catches: whether it has an `except`.
+        broad: whether it names an error that depends on its surroundings.
     """
 
     names: set[str] = attrs.field(factory=set)
     any_name: bool = False
     makes: bool = False
     formats: bool = False
+    copies: bool = False
+    catches: bool = False
+    broad: bool = False
 
     def reads(self, found: Reads) -> None:
         """Code that reads what was `found`."""
@@ -64,9 +79,12 @@ class Relevance:
         self.any_name |= found.any_name or not found.names.isdisjoint({"__dict__", "__getattribute__"})
         self.makes |= not found.names.isdisjoint({"__class__", *MAKING})
         self.formats |= found.formats or "format" in found.names
+        self.catches |= found.catches
 
     def uses(self, value: Any) -> None:
         """Code that may call `value`, which is constant."""
+        self.copies |= value is copy.copy or value is copy.deepcopy
+        self.broad |= any(value is known for known in _FROM_OUTSIDE)
         self.any_name |= any(value is known for known in _BY_NAME)
         self.formats |= any(value is known for known in _AS_TEXT)
 
@@ -82,8 +100,39 @@ class Relevance:
             return self.makes
         if name in _PRINTING:
             return self.formats
-        return name not in _COPYING
+        return name not in _NEVER_CALLED and (name not in _COPYING or self.copies)
 
     def of_attribute(self, name: str) -> bool:
         """Whether an attribute of an instance can matter."""
         return self.any_name or name in self.names
+
+
+@attrs.define(eq=False)
+class Space:
+    """Attributes by name, those of one object, of which the ones that code may read are looked at.
+
+    Attributes:
+        owner: the number of the object that they belong to.
+        read: gives all that there are now.
+        home: the class that they are members of, or the function; None for another object.
+        always: whether a library may read all of them.
+        called: names of members that a library may call.
+        ignored: names that do not count.
+        found: those that were looked at.
+    """
+
+    owner: int
+    read: Callable[[], Mapping[str, Any]]
+    home: type | FunctionType | None = None
+    always: bool = False
+    called: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
+    found: dict[str, Any] = attrs.field(factory=dict)
+
+    def matters(self, name: str, relevance: Relevance) -> bool:
+        """Whether the value of an attribute can matter."""
+        if name in self.ignored:
+            return False
+        if isinstance(self.home, type):
+            return name in self.called or relevance.of_member(name)
+        return self.always or relevance.of_attribute(name)

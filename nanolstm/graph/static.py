@@ -15,8 +15,8 @@ _declared: dict[int, weakref.ref[Any]] = {}
 def static(value: T) -> T:
     """Declare that a function, a class or an object does not change; returns `value`, so that it serves as decorator.
 
-    A step, and a loss, is [traced](what-cannot-be-traced.md#what-a-trace-depends-on) once, and its kernel is used as
-    long as nothing that it reads has changed. Where that cannot be determined, it is traced at each call. This
+    A step or a loss is traced once, and its kernel is used as long as nothing that it reads has changed. Where that
+    cannot be determined, as for a file, it is [traced anew](kernels.md#when-a-step-is-traced-anew) at each call. This
     declaration makes that unnecessary:
 
     ```python

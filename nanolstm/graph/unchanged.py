@@ -69,7 +69,7 @@ class Watch:
         self._variables: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
         self._entries: list[tuple[Mapping[str, Any], _Entries]] = []
         self._functions: list[tuple[Reference, _Parts, list[tuple[CellType, Any]], list[str], _Entries]] = []
-        self._classes: list[tuple[Reference, type, tuple[type, ...], list[str], _Entries]] = []
+        self._classes: list[tuple[weakref.ref[type], type, tuple[type, ...], list[str], _Entries]] = []
         self._attributes: list[tuple[Callable[[], Mapping[str, Any]], list[str], _Entries]] = []
         self._types: list[tuple[Reference, type]] = []
         self._parts: list[tuple[Callable[[], list[Any]], list[Any]]] = []
@@ -137,7 +137,7 @@ class Watch:
                 return False
         for get, metaclass, bases, members, entries in self._classes:
             kind = get()
-            if type(kind) is not metaclass or kind.__bases__ is not bases:
+            if kind is None or type(kind) is not metaclass or kind.__bases__ is not bases:
                 return False
             if list(own := kind.__dict__) != members or not entries.stand_in(own):
                 return False
@@ -145,11 +145,11 @@ class Watch:
             now = read()
             if list(now) != attributes or not entries.stand_in(now):
                 return False
-        for get, kind in self._types:
-            if type(get()) is not kind:
+        for get, known in self._types:
+            if type(get()) is not known:
                 return False
-        for read, before in self._parts:
-            found = read()
+        for parts_of, before in self._parts:
+            found = parts_of()
             if len(found) != len(before) or not all(map(operator.is_, found, before)):
                 return False
         return all(look() == before for look, before in self._contents) if self._contents else True

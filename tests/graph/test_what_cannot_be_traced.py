@@ -49,6 +49,8 @@ from nanolstm.errors import (
 from nanolstm.graph.place import in_library
 from nanolstm.traced import trace_loss
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* is traced anew at each call:nanolstm.errors.KernelWarning")
+
 HERE = str(Path(__file__))
 PAGE = Path(__file__).parents[2] / "docs" / "what-cannot-be-traced.md"
 KINDS = {kind.__name__: kind for kind in TraceError.__subclasses__()}
