@@ -161,13 +161,19 @@ def _beside(b: Builder, hidden: int) -> list[str]:
 
 def _returned(b: Builder, states: dict[str, Value]) -> list[str]:
     """The output and the new states, made of what nothing has read yet."""
-    unread = [v for v in b.pool if v.name not in b.read and v.lead and v.name not in ("x", *states)]
+    unread = [
+        v for v in b.pool if v.name not in b.read and (v.lead or not v.name.startswith("self.")) and v.name != "x"
+    ]
     width = drawn(b.rng, {1: 3, 2: 3, 3: 3, b.sizes[0]: 5})
     unread = [v for v in unread if v.name != "top"]
     shapes = [(width,), *(state.shape for state in states.values())]
     results: list[Value | None] = [None] * len(shapes)
+    first = next(iter(states.values()), None)
+    shared = first is not None and first.rank == 1 and b.chance(0.4)  # the output is what the first state becomes
     for value in unread:  # shared out, so that nothing is computed in vain
-        at = b.whole(0, len(shapes) - 1)
+        at = (
+            int(shared) if b.chance(0.6) else b.whole(int(shared), len(shapes) - 1)
+        )  # of a state the last step goes to nowhere
         results[at] = _added(b, results[at], value, shapes[at])
     names = []
     for shape, found, old in zip(shapes, results, (None, *states.values()), strict=True):
@@ -183,17 +189,15 @@ def _returned(b: Builder, states: dict[str, Value]) -> list[str]:
                     else b.emit("0.6 * {0} + 0.4 * {1}", old, value, shape=shape)
                 )
             value = b.within(value, *b.choose(((-1, 1), (-1.2, 1.2), (-2, 2))))
-            if b.chance(0.1):
+            if b.chance(0.07) and not (shared and len(names) == 1):
                 alike = [v for v in states.values() if v.shape == shape]
                 value = b.choose(alike)  # a state that takes over another, or stays
             order = list(states)
             if value.name in order and order.index(value.name) > order.index(old.name):  # no ring of exchanged states
                 value = b.emit("1.0 * {0}", value, shape=shape, low=value.low, high=value.high)
         names.append(value.name)
-    if len(states) > 0 and b.chance(0.4):  # the output is what the first state becomes
-        first = next(iter(states.values()))
-        if first.rank == 1:
-            names[0] = names[1]
+    if shared:
+        names[0] = names[1]
     return names
 
 

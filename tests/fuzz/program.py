@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import attrs
+import numpy as np
 
 Place = Literal["named", "inline", "helper", "method", "loop"]
 """How a statement is written: assigned to a variable, inside its only reader, in a function, a method or a loop."""
@@ -104,6 +105,7 @@ class Program:
         hidden: the hidden size.
         settings: further keyword arguments of the class, as source.
         rebinding: whether a new state takes over the variable of the old one where that can be, as authors have it.
+        rounding: by how much, relatively, every number that is computed is off, as if it had been rounded otherwise.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Program:
     hidden: int
     settings: tuple[tuple[str, str], ...] = ()
     rebinding: bool = False
+    rounding: float = 0.0
 
     def uses(self) -> dict[str, int]:
         """How often each name is read."""
@@ -194,7 +197,11 @@ class Program:
             )
             return
         uses, inside = self.uses(), dict[str, str]()
-        for statement in self.statements:
+        factors = 1.0 + self.rounding * np.random.default_rng(0).standard_normal(len(self.statements))
+        for factor, original in zip(factors, self.statements, strict=True):
+            statement = original
+            if self.rounding and not statement.boolean:
+                statement = attrs.evolve(original, text=f"({original.text}) * {float(factor)!r}")
             words = [inside.get(name, name) for name in statement.operands]
             name = statement.target
             match statement.place:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .case import Case
-from .compare import Failure
 from .modes import EAGER, INTERPRETED, PLANNED
+from .outcome import Failure
 from .program import HEAD
 from .surroundings import LOSSES, SIMPLEST
 

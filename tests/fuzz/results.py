@@ -85,8 +85,24 @@ class Runs:
         return replace_wrt(self, some or self.wrt[-1:]).gradient(subject, numbers)
 
     def again(self, subject: Subject, numbers: Numbers) -> Results:
-        """A training step after another one on numbers of the same shapes, with other lengths and resets."""
+        """A training step after two others: one on other numbers, by other parameters, and one in another shape."""
         self.training_step(subject, numbers)
+        model = subject.model
+        values = [*model.parameters.values(), *model.frozen.values()]
+        before = [value.copy() for value in values]
+        for value in values:
+            value *= 0.5
+        self.training_step(subject, self._others(numbers))
+        for value, kept in zip(values, before, strict=True):
+            value[...] = kept
+        if self.around.time > 1:
+            attrs.evolve(self, around=attrs.evolve(self.around, truncate=None)).training_step(
+                subject, _shorter(numbers, self.around)
+            )
+        return self.training_step(subject, numbers)
+
+    def _others(self, numbers: Numbers) -> Numbers:
+        """Numbers of the same shapes, with other lengths and resets."""
         rng, around = np.random.default_rng(self.around.seed), self.around
         more = {name: value for name, value in numbers.more.items() if name not in ("lengths", "resets")}
         if around.batch and rng.random() < 0.7:
@@ -94,14 +110,16 @@ class Runs:
         lead = ((around.batch,) if around.batch else ()) + (around.time,)
         if rng.random() < 0.5:
             more["resets"] = rng.random(lead) < 0.3
-        other = Numbers(
-            filled(numbers.x) * 0.5,
-            filled(numbers.target) + 0.25,
-            {name: filled(value) for name, value in numbers.feeds.items()},
-            more,
-        )
-        self.training_step(subject, other)
-        return self.training_step(subject, numbers)
+        feeds = {name: filled(value) for name, value in numbers.feeds.items()}
+        return Numbers(filled(numbers.x) * 0.5, filled(numbers.target) + 0.25, feeds, more)
+
+    def on_other_threads(self, subject: Subject, numbers: Numbers) -> Results:
+        """The same step on another number of threads."""
+        nl.set_num_threads(3 - self.around.threads)
+        try:
+            return self.whole_step(subject, numbers)
+        finally:
+            nl.set_num_threads(self.around.threads)
 
     def tangent(self, subject: Subject, numbers: Numbers) -> Results:
         """Outputs, and how they change in a direction."""
@@ -198,6 +216,20 @@ class Runs:
             for i, member in enumerate(members)
             for name, value in member.parameters.items()
         }
+
+
+def _shorter(numbers: Numbers, around: Surroundings) -> Numbers:
+    """The first steps of fewer sequences."""
+    steps, some = max(1, around.time // 2), slice(max(1, around.batch // 2))
+    place = (some, slice(steps)) if around.batch else slice(steps)
+    more = {name: value for name, value in numbers.more.items() if name == "rng"}
+    if "initial" in numbers.more:
+        initial = numbers.more["initial"]
+        more["initial"] = {name: value[some] if around.batch else value for name, value in initial.items()}
+    feeds = {name: filled(value)[place] for name, value in numbers.feeds.items()}
+    target = filled(numbers.target)
+    target = (target[some] if around.batch else target) if around.last else target[place]
+    return Numbers(filled(numbers.x)[place], target, feeds, more)
 
 
 def filled(value: Any) -> Array:

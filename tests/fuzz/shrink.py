@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from .case import Case
-from .compare import Failure, compare
+from .compare import compare
+from .outcome import Failure
 from .program import Field, Program, Statement
 from .surroundings import SIMPLEST, Surroundings
 

@@ -5,7 +5,7 @@ A form is a function of a builder and a value; it emits statements that read the
 
 from __future__ import annotations
 
-from . import elementwise, language, masks, places, products, reductions
+from . import einsum, elementwise, joining, language, masks, places, products, reductions
 from .table import FORMS, Form
 
-__all__ = ["FORMS", "Form", "elementwise", "language", "masks", "places", "products", "reductions"]
+__all__ = ["FORMS", "Form", "einsum", "elementwise", "joining", "language", "masks", "places", "products", "reductions"]

@@ -17,6 +17,7 @@ ACTIVATIONS = {
     "softmax": (0, 1),
     "relu": (0, math.inf),
     "np.sin": (-1, 1),
+    "lambda a: 0.9 * np.tanh(a)": (-1, 1),
 }
 
 
@@ -220,3 +221,12 @@ def expression(b: Builder, v: Value) -> Value:
         )
     )
     return b.emit(text, v, f, shape=shape, low=-6, high=6, size=1.2)
+
+
+@form("loop over a field", "getitem", "add")
+def loop_over_a_field(b: Builder, v: Value) -> Value:
+    """As many features as a field of the class says, one after the other."""
+    v = b.of_rank(b.as_number(v), max(v.rank, 1))
+    count = b.whole(1, min(4, v.shape[-1]))
+    text = f"sum({{0}}[..., place] * (0.5 + place) for place in range(self.{width_name(b, count)}))"
+    return b.emit(text, v, shape=v.shape[:-1], size=v.size * 2)

@@ -33,36 +33,38 @@ def matrix_of(b: Builder, v: Value) -> Value:
     return b.with_lead(b.of_rank(v, 2))
 
 
-def _rows(b: Builder) -> int:
+def rows_of(b: Builder) -> int:
+    """How many rows a new matrix of parameters has."""
     return int(b.choose([n for n in b.sizes if n <= SMALL_ENOUGH] or [3]))
 
 
-def _scaled(v: Value, w: Value, count: int) -> float:
+def scaled(v: Value, w: Value, count: int) -> float:
+    """How large a sum of so many products typically is."""
     return v.size * w.size * math.sqrt(count)
 
 
 @form("h @ W.T", "matmul")
 def times_transposed(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
-    w = b.param((_rows(b), v.shape[0]))
-    return b.emit("{0} @ {1}.T", v, w, shape=w.shape[:1], size=_scaled(v, w, v.shape[0]))
+    w = b.param((rows_of(b), v.shape[0]))
+    return b.emit("{0} @ {1}.T", v, w, shape=w.shape[:1], size=scaled(v, w, v.shape[0]))
 
 
 @form("h @ W", "matmul")
 def times(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
-    w = b.param((v.shape[0], _rows(b)))
-    return b.emit("{0} @ {1}", v, w, shape=w.shape[1:], size=_scaled(v, w, v.shape[0]))
+    w = b.param((v.shape[0], rows_of(b)))
+    return b.emit("{0} @ {1}", v, w, shape=w.shape[1:], size=scaled(v, w, v.shape[0]))
 
 
 @form("reduction of a product", "matmul", "sum", "mean")
 def reduction_of_a_product(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
-    w = b.param((_rows(b), v.shape[0]))
+    w = b.param((rows_of(b), v.shape[0]))
     text = b.choose(("np.mean({0} @ {1}.T, axis=-1, keepdims=True)", "np.sum({0} @ {1}.T, axis=-1, keepdims=True)",
                      "np.max({0} @ {1}.T, axis=-1, keepdims=True)"))  # fmt: skip
     return b.emit(
-        text, v, w, shape=(1,), size=_scaled(v, w, v.shape[0]) * (math.sqrt(w.shape[0]) if "sum" in text else 1)
+        text, v, w, shape=(1,), size=scaled(v, w, v.shape[0]) * (math.sqrt(w.shape[0]) if "sum" in text else 1)
     )
 
 
@@ -72,33 +74,33 @@ def part_of_a_product(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
     if v.shape[0] > 1:
         v = b.resized(v, -1, b.whole(1, v.shape[0] - 1) if v.shape[0] <= 33 else 8)
-    w = b.param((_rows(b), v.shape[0]))
+    w = b.param((rows_of(b), v.shape[0]))
     count = b.whole(1, w.shape[0])
     text = b.choose(
         ("({0} @ {1}.T)[..., :{s[0]}]", "({0} @ {1}.T)[..., -{s[0]}:]", "({0} @ {1}.T)[..., ::-1][..., :{s[0]}]")
     )
-    return b.emit(text, v, w, numbers=(count,), shape=(count,), size=_scaled(v, w, v.shape[0]))
+    return b.emit(text, v, w, numbers=(count,), shape=(count,), size=scaled(v, w, v.shape[0]))
 
 
 @form("np.dot", "dot")
 def dot(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
-    w = b.param((v.shape[0], _rows(b)))
-    return b.emit("np.dot({0}, {1})", v, w, shape=w.shape[1:], size=_scaled(v, w, v.shape[0]))
+    w = b.param((v.shape[0], rows_of(b)))
+    return b.emit("np.dot({0}, {1})", v, w, shape=w.shape[1:], size=scaled(v, w, v.shape[0]))
 
 
 @form(".dot", "dot")
 def dot_method(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
-    w = b.param((_rows(b), v.shape[0]))
-    return b.emit("{0}.dot({1}.T)", v, w, shape=w.shape[:1], size=_scaled(v, w, v.shape[0]))
+    w = b.param((rows_of(b), v.shape[0]))
+    return b.emit("{0}.dot({1}.T)", v, w, shape=w.shape[:1], size=scaled(v, w, v.shape[0]))
 
 
 @form("dot with a vector", "dot", "matmul")
 def dot_with_a_vector(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
     w = b.param(v.shape)
-    return b.emit(b.choose(("np.dot({0}, {1})", "{0} @ {1}")), v, w, shape=(), size=_scaled(v, w, v.shape[0]))
+    return b.emit(b.choose(("np.dot({0}, {1})", "{0} @ {1}")), v, w, shape=(), size=scaled(v, w, v.shape[0]))
 
 
 @form("vecdot")
@@ -107,7 +109,7 @@ def vecdot(b: Builder, v: Value) -> Value:
     other = b.pick(lambda c: c.shape == v.shape and not c.boolean) or b.param(v.shape[-1:])
     text = b.choose(("np.vecdot({0}, {1})", "np.vecdot({0}, {1})[..., None]"))
     shape = (*v.shape[:-1], 1) if text.endswith("]") else v.shape[:-1]
-    return b.emit(text, v, other, shape=shape, size=_scaled(v, other, v.shape[-1]))
+    return b.emit(text, v, other, shape=shape, size=scaled(v, other, v.shape[-1]))
 
 
 @form("matvec")
@@ -121,8 +123,8 @@ def matvec(b: Builder, v: Value) -> Value:
         q = vector_of(b, v)
         m = b.pick(lambda c: c.rank == 2 and c.lead and not c.boolean and c.shape[1] == q.shape[0])
         if m is None or b.chance(0.4):
-            m = b.param((_rows(b), q.shape[0]))
-    return b.emit("np.matvec({0}, {1})", m, q, shape=m.shape[:1], size=_scaled(m, q, q.shape[0]))
+            m = b.param((rows_of(b), q.shape[0]))
+    return b.emit("np.matvec({0}, {1})", m, q, shape=m.shape[:1], size=scaled(m, q, q.shape[0]))
 
 
 @form("matvec of heads", "matvec")
@@ -132,7 +134,7 @@ def matvec_of_heads(b: Builder, v: Value) -> Value:
     if m.shape[0] > 8:
         m = b.resized(m, -2, 4)
     w = b.param((m.shape[0], b.whole(1, 4), m.shape[1]))
-    return b.emit("np.matvec({1}, {0})", m, w, shape=w.shape[:2], size=_scaled(m, w, m.shape[1]))
+    return b.emit("np.matvec({1}, {0})", m, w, shape=w.shape[:2], size=scaled(m, w, m.shape[1]))
 
 
 @form("vecmat")
@@ -140,8 +142,8 @@ def vecmat(b: Builder, v: Value) -> Value:
     q = vector_of(b, v)
     m = b.pick(lambda c: c.rank == 2 and c.lead and not c.boolean and c.shape[0] == q.shape[0])
     if m is None or b.chance(0.4):
-        m = b.param((q.shape[0], _rows(b)))
-    return b.emit("np.vecmat({0}, {1})", q, m, shape=m.shape[1:], size=_scaled(m, q, q.shape[0]))
+        m = b.param((q.shape[0], rows_of(b)))
+    return b.emit("np.vecmat({0}, {1})", q, m, shape=m.shape[1:], size=scaled(m, q, q.shape[0]))
 
 
 @form("matrix @ matrix", "matmul")
@@ -155,28 +157,28 @@ def matrix_times_matrix(b: Builder, v: Value) -> Value:
     shape = (m.shape[0], other.shape[1])
     if shape[0] * shape[1] > MOST:
         return (
-            b.emit("{0} @ {0}.mT", m, shape=(m.shape[0],) * 2, size=_scaled(m, m, m.shape[1]))
+            b.emit("{0} @ {0}.mT", m, shape=(m.shape[0],) * 2, size=scaled(m, m, m.shape[1]))
             if m.shape[0] ** 2 <= MOST
             else m
         )
-    return b.emit("{0} @ {1}", m, other, shape=shape, size=_scaled(m, other, m.shape[1]))
+    return b.emit("{0} @ {1}", m, other, shape=shape, size=scaled(m, other, m.shape[1]))
 
 
 @form("matrix @ W", "matmul")
 def matrix_times_parameters(b: Builder, v: Value) -> Value:
     m = matrix_of(b, v)
     if b.chance(0.5):
-        w = b.param((m.shape[1], min(_rows(b), 8)))
-        return b.emit("{0} @ {1}", m, w, shape=(m.shape[0], w.shape[1]), size=_scaled(m, w, m.shape[1]))
-    w = b.param((min(_rows(b), 8), m.shape[0]))
-    return b.emit("{1} @ {0}", m, w, shape=(w.shape[0], m.shape[1]), size=_scaled(m, w, m.shape[0]))
+        w = b.param((m.shape[1], min(rows_of(b), 8)))
+        return b.emit("{0} @ {1}", m, w, shape=(m.shape[0], w.shape[1]), size=scaled(m, w, m.shape[1]))
+    w = b.param((min(rows_of(b), 8), m.shape[0]))
+    return b.emit("{1} @ {0}", m, w, shape=(w.shape[0], m.shape[1]), size=scaled(m, w, m.shape[0]))
 
 
 @form("matrix @ W.T", "matmul")
 def matrix_times_transposed(b: Builder, v: Value) -> Value:
     m = matrix_of(b, v)
-    w = b.param((min(_rows(b), 8), m.shape[1]))
-    return b.emit("{0} @ {1}.T", m, w, shape=(m.shape[0], w.shape[0]), size=_scaled(m, w, m.shape[1]))
+    w = b.param((min(rows_of(b), 8), m.shape[1]))
+    return b.emit("{0} @ {1}.T", m, w, shape=(m.shape[0], w.shape[0]), size=scaled(m, w, m.shape[1]))
 
 
 @form("outer by broadcasting", "multiply")
@@ -195,100 +197,49 @@ def outer(b: Builder, v: Value) -> Value:
 @form("sum of an outer product", "multiply", "sum")
 def sum_of_an_outer_product(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
-    other = b.param((_rows(b), v.shape[0]))
+    other = b.param((rows_of(b), v.shape[0]))
     text = b.choose(("np.sum({0}[..., None, :] * {1}, axis=-1)", "np.sum({0}[..., None, :] * {1}, axis=-2)"))
     shape = other.shape[:1] if text.endswith("-1)") else v.shape
-    return b.emit(text, v, other, shape=shape, size=_scaled(v, other, v.shape[0]))
-
-
-@form("einsum of parameters", "einsum")
-def einsum_of_parameters(b: Builder, v: Value) -> Value:
-    v = vector_of(b, v)
-    if b.chance(0.5):
-        w = b.param((_rows(b), v.shape[0]))
-        return b.emit('np.einsum("...i,ji->...j", {0}, {1})', v, w, shape=w.shape[:1], size=_scaled(v, w, v.shape[0]))
-    w = b.param((v.shape[0], _rows(b)))
-    return b.emit('np.einsum("...i,ij->...j", {0}, {1})', v, w, shape=w.shape[1:], size=_scaled(v, w, v.shape[0]))
-
-
-@form("einsum of two", "einsum")
-def einsum_of_two(b: Builder, v: Value) -> Value:
-    v = vector_of(b, v)
-    other = vector_of(b, b.pick(lambda c: not c.boolean) or v)
-    if b.chance(0.5) or v.shape[0] * other.shape[0] > MOST:
-        other = b.adapted(other, v.shape, lead=True)
-        text = b.choose(('np.einsum("...i,...i->...i", {0}, {1})', 'np.einsum("...k,...k->...", {0}, {1})[..., None]'))
-        shape = (1,) if text.endswith("]") else v.shape
-        return b.emit(text, v, other, shape=shape, size=_scaled(v, other, v.shape[0]))
-    text = b.choose(('np.einsum("...i,...j->...ij", {0}, {1})', 'np.einsum("...i,...j->...ji", {0}, {1})',
-                     'np.einsum("...i,...j->...i", {0}, {1})'))  # fmt: skip
-    i, j = v.shape[0], other.shape[0]
-    shape = {"ij": (i, j), "ji": (j, i), ".i": (i,)}[text.split("->...")[1][:2] if '->...i"' not in text else ".i"]
-    return b.emit(text, v, other, shape=shape, size=v.size * other.size * (math.sqrt(j) if len(shape) == 1 else 1))
-
-
-@form("einsum of a matrix", "einsum")
-def einsum_of_a_matrix(b: Builder, v: Value) -> Value:
-    m = matrix_of(b, v)
-    i, j = m.shape
-    match b.choose(("turn", "reduce", "vector", "matrix", "parameters")):
-        case "turn":
-            return b.emit('np.einsum("...ij->...ji", {0})', m, shape=(j, i), size=m.size)
-        case "reduce":
-            return b.emit('np.einsum("...ij->...i", {0})', m, shape=(i,), size=m.size * math.sqrt(j))
-        case "vector":
-            q = b.adapted(b.pick(lambda c: not c.boolean) or m, (j,), lead=True)
-            return b.emit('np.einsum("...ij,...j->...i", {0}, {1})', m, q, shape=(i,), size=_scaled(m, q, j))
-        case "matrix":
-            other = b.adapted(b.pick(lambda c: not c.boolean and c.rank == 2) or m, (i, j), lead=True)
-            if i * i > MOST:
-                return b.emit(
-                    'np.einsum("...ij,...ij->...j", {0}, {1})', m, other, shape=(j,), size=_scaled(m, other, i)
-                )
-            return b.emit(
-                'np.einsum("...ij,...kj->...ik", {0}, {1})', m, other, shape=(i, i), size=_scaled(m, other, j)
-            )
-    w = b.param((j, b.whole(1, 4)))
-    return b.emit('np.einsum("...ij,jk->...ki", {0}, {1})', m, w, shape=(w.shape[1], i), size=_scaled(m, w, j))
+    return b.emit(text, v, other, shape=shape, size=scaled(v, other, v.shape[0]))
 
 
 @form("product of parameters", "matmul")
 def product_of_parameters(b: Builder, v: Value) -> Value:
     """A matrix that is the product of two, used as a weight."""
     v = vector_of(b, v)
-    left, right = b.param((_rows(b), b.whole(1, 4))), b.param((b.whole(1, 4), v.shape[0]))
+    left, right = b.param((rows_of(b), b.whole(1, 4))), b.param((b.whole(1, 4), v.shape[0]))
     if left.shape[1] != right.shape[0]:
         right = b.param((left.shape[1], v.shape[0]))
     w = b.emit(b.choose(("{0} @ {1}", "np.dot({0}, {1})")), left, right, shape=(left.shape[0], v.shape[0]))
-    return b.emit("{0} @ {1}.T", v, w, shape=w.shape[:1], size=_scaled(v, w, v.shape[0]))
+    return b.emit("{0} @ {1}.T", v, w, shape=w.shape[:1], size=scaled(v, w, v.shape[0]))
 
 
 @form("weight that is computed", "matmul", "tanh")
 def weight_that_is_computed(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
-    raw = b.param((_rows(b), v.shape[0]))
+    raw = b.param((rows_of(b), v.shape[0]))
     text = b.choose(("np.tanh({0})", "{0} - {0}.mean()", "softmax({0})", "np.abs({0})", "{0} * {0}"))
     w = b.emit(text, raw, shape=raw.shape)
-    return b.emit("{0} @ {1}.T", v, w, shape=w.shape[:1], size=_scaled(v, w, v.shape[0]))
+    return b.emit("{0} @ {1}.T", v, w, shape=w.shape[:1], size=scaled(v, w, v.shape[0]))
 
 
 @form("one matrix both ways", "matmul")
 def one_matrix_both_ways(b: Builder, v: Value) -> Value:
     """A parameter that is read twice, once transposed."""
     v = vector_of(b, v)
-    w = b.param((_rows(b), v.shape[0]))
+    w = b.param((rows_of(b), v.shape[0]))
     inner = b.emit("np.tanh({0} @ {1}.T)", v, w, shape=w.shape[:1], low=-1, high=1)
-    return b.emit("{0} @ {1}", inner, w, shape=v.shape, size=_scaled(inner, w, inner.shape[0]))
+    return b.emit("{0} @ {1}", inner, w, shape=v.shape, size=scaled(inner, w, inner.shape[0]))
 
 
 @form("stacked products", "matmul", "concatenate")
 def stacked_products(b: Builder, v: Value) -> Value:
     """Several products of one vector, joined."""
     v = vector_of(b, v)
-    w, u = b.param((_rows(b), v.shape[0])), b.param((_rows(b), v.shape[0]))
+    w, u = b.param((rows_of(b), v.shape[0])), b.param((rows_of(b), v.shape[0]))
     shape = (w.shape[0] + u.shape[0],)
     return b.emit(
-        "np.concatenate([{0} @ {1}.T, {0} @ {2}.T], axis=-1)", v, w, u, shape=shape, size=_scaled(v, w, v.shape[0])
+        "np.concatenate([{0} @ {1}.T, {0} @ {2}.T], axis=-1)", v, w, u, shape=shape, size=scaled(v, w, v.shape[0])
     )
 
 
@@ -296,7 +247,7 @@ def stacked_products(b: Builder, v: Value) -> Value:
 def sum_of_products(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
     other = vector_of(b, b.pick(lambda c: not c.boolean) or v)
-    rows = _rows(b)
+    rows = rows_of(b)
     w, u = b.param((rows, v.shape[0])), b.param((rows, other.shape[0]))
-    size = math.hypot(_scaled(v, w, v.shape[0]), _scaled(other, u, other.shape[0]))
+    size = math.hypot(scaled(v, w, v.shape[0]), scaled(other, u, other.shape[0]))
     return b.emit("{0} @ {1}.T + {2} @ {3}.T", v, w, other, u, shape=(rows,), size=size)
