@@ -195,5 +195,7 @@ def sizes(b: Builder, v: Value) -> Value:
     """The shape of a parameter, read as a number."""
     v = b.as_number(v)
     matrix = b.param((b.whole(1, 3), b.whole(1, 3)))
-    text = b.choose(("np.shape({1})[0] * np.ndim({1})", "np.size({1})", "np.ndim({1})", "{1}.size", "{1}.ndim", "np.size({1}, 1)"))
+    text = b.choose(
+        ("np.shape({1})[0] * np.ndim({1})", "np.size({1})", "np.ndim({1})", "{1}.size", "{1}.ndim", "np.size({1}, 1)")
+    )
     return b.emit(f"{{0}} / {text} + {{1}}[0, 0]", v, matrix, shape=v.shape, size=v.size + 0.5)
