@@ -112,7 +112,8 @@ class Call:
         """
         rows = BLOCK // max(width * self.dtype.itemsize, 1)
         self.room = max(self.steps.widest, min(max(rows, DEPTH // 4), DEPTH))
-        size = max((scratch_size(m, n, self.room, self.dtype) for m, n in products), default=1)
+        # Plain loops for a small product need its own size, whatever the number of rows.
+        size = max((max(m * n, scratch_size(m, n, self.room, self.dtype)) for m, n in products), default=1)
         self.scratch = self.memory.take((self.threads, size), self.dtype)
 
     def total(self, width: int) -> Array:

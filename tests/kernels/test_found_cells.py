@@ -181,3 +181,42 @@ def test_a_gradient_by_what_nothing_depends_on_is_zero_or_empty(backend, wrt):
     assert loss == 0.25
     expected = {"x": np.zeros((3, 1)), "frozen": {"1.p": np.ones((1, 1))}, "parameters": {}}[wrt]
     np.testing.assert_equal(gradient, expected)
+
+
+class Modulus(Cell):
+    """A square would overflow, or vanish."""
+
+    def step(self, x):
+        return np.hypot(x[..., :1], x[..., 1:])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize(("dtype", "small", "large"), [("float32", 1e-23, 1e20), ("float64", 1e-170, 1e160)])
+def test_hypot_of_tiny_and_huge_numbers_is_numpys(backend, dtype, small, large):
+    model = nl.Sequence(Modulus(inputs=2, hidden=1, dtype=dtype), backend=backend)
+    x = np.array([[3 * small, 4 * small], [3 * large, -4 * large], [0.0, 0.0], [0.0, -2.0], [3.0, 4.0]], dtype)
+    _, gradient = model.value_and_grad(x, np.zeros((5, 1)), loss=lambda p, t: np.sum(p), wrt="x")
+    tolerance = 1e-6 if dtype == "float32" else 1e-14
+    expected = np.array([[0.6, 0.8], [0.6, -0.8], [0, 0], [0, -1], [0.6, 0.8]])
+    np.testing.assert_allclose(gradient, expected, rtol=tolerance)
+    np.testing.assert_allclose(model.record(x).y[:, 0], np.hypot(x[:, 0], x[:, 1]), rtol=tolerance)
+
+
+class SmallProduct(Cell):
+    p: Array = param((8, 8), uniform(-1.0, 1.0))
+
+    def step(self, x, h):
+        return np.tanh(x) @ self.p.T, h
+
+
+def test_a_small_product_of_few_rows_has_the_memory_that_it_needs(monkeypatch):
+    monkeypatch.setattr("nanolstm.compile.kernel.DEPTH", 2)
+    monkeypatch.setattr("nanolstm.compile.kernel.BLOCK", 1)
+    x = np.random.default_rng(0).normal(size=(3, 8))
+    found = [
+        nl.Sequence(SmallProduct(inputs=8, hidden=5, rng=0), backend=backend).value_and_grad(
+            x, np.zeros((3, 8)), loss="mse"
+        )[1]["p"]
+        for backend in ("numba", "numpy")
+    ]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)

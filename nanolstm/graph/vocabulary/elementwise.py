@@ -113,6 +113,14 @@ def unequal(tracing: Tracing, a: Any, b: Any) -> Any:
     return ~tracing.vocabulary[np.equal](tracing, a, b)
 
 
+def hypot(a: Tracer, b: Tracer) -> Any:
+    """Divided by the larger of the two, so that no square overflows; the result does not depend on the divisor."""
+    larger = np.maximum(np.abs(a), np.abs(b))
+    usable = (larger > 0) & (larger < math.inf)
+    scale = np.where(usable, a.tracing.given(apply("stop", larger.node)), 1.0)
+    return scale * np.sqrt(np.square(a / scale) + np.square(b / scale))
+
+
 def power(tracing: Tracing, base: Any, exponent: Any) -> Any:
     """Whole exponents that are often used are products: exact, and derivable at 0."""
     simple = not isinstance(exponent, Tracer) and np.ndim(exponent) == 0 and float(exponent)
@@ -204,7 +212,7 @@ ELEMENTWISE: dict[Any, Call] = {
     np.tan: composed(lambda x: np.sin(x) / np.cos(x)),
     np.sinh: composed(lambda x: 0.5 * (np.expm1(x) - np.expm1(-x))),
     np.cosh: composed(lambda x: 0.5 * (np.exp(x) + np.exp(-x))),
-    np.hypot: composed(lambda a, b: np.sqrt(a * a + b * b)),
+    np.hypot: composed(hypot),
     np.floor_divide: composed(lambda a, b: np.floor((a - np.mod(a, b)) / b + 0.5)),  # 1 // 0.1 is 9
     np.ceil: composed(lambda x: -np.floor(-x)),
     np.trunc: composed(lambda x: np.sign(x) * np.floor(np.abs(x))),
