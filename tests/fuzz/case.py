@@ -85,7 +85,7 @@ def _states(program: Program) -> list[Field | None]:
     return [fields.get(name) for name in program.arguments if name not in beside]
 
 
-def build(case: Case, backend: str = "numpy", *, dtype: str | None = None) -> Subject:
+def build(case: Case, backend: Any = "numpy", *, dtype: str | None = None) -> Subject:
     """A new model of a case, of classes of its own, so that nothing that was made for another is met again."""
     around = case.surroundings
     cells = []

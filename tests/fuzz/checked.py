@@ -29,7 +29,7 @@ class Checked:
         self.array, self.shape, self.size = array, array.shape, array.size
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return int(self.shape[0])
 
     @property
     def flat(self) -> Array:
@@ -131,7 +131,8 @@ def pack_each(matrices: Array, out: Array) -> None:
 
 
 def _unpacked(packed: Checked, at: int, k: int, m: int) -> Array:
-    return packed.part(at, packed_size(m, k), "a packed matrix")[_places(m, k)]
+    found: Array = packed.part(at, packed_size(m, k), "a packed matrix")[_places(m, k)]
+    return found
 
 
 def _rows(array: Checked, at: int, stride: int, width: int, rows: int, what: str) -> Array:

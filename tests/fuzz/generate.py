@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from functools import cache
 
-import attrs
 import numpy as np
 
 from .builder import WITHOUT, Builder, Value
@@ -23,7 +22,7 @@ HIDDEN = {1: 4, 2: 8, 3: 10, 4: 8, 5: 6, 6: 6, 7: 3, 8: 10, 9: 3, 12: 3, 16: 4, 
 """Hidden sizes and how often they are drawn, against each other."""
 
 
-KINDS = ("plain", "plain", "plain", "odd", "matrix", "number")
+KINDS: tuple[str, ...] = ("plain", "plain", "plain", "odd", "matrix", "number")
 """Shapes of states."""
 
 if "number states" in WITHOUT:
@@ -144,8 +143,8 @@ def _beside(b: Builder, hidden: int) -> list[str]:
     names = []
     if b.chance(0.25):
         size = b.choose((1, 1, 2, 3))
-        options = () if b.chance(0.5) else (("default", "0.8"),)
-        b.fields["dt"] = Field("feed", "dt", (str(size),), options)
+        default = () if b.chance(0.5) else (("default", "0.8"),)
+        b.fields["dt"] = Field("feed", "dt", (str(size),), default)
         b.pool.append(Value("dt", (size,), low=0.2, high=2.0, size=1.0))
         names.append("dt")
     if b.chance(0.2):
@@ -175,12 +174,10 @@ def _returned(b: Builder, states: dict[str, Value]) -> list[str]:
             int(shared) if b.chance(0.6) else b.whole(int(shared), len(shapes) - 1)
         )  # of a state the last step goes to nowhere
         results[at] = _added(b, results[at], value, shapes[at])
-    names = []
+    names: list[str] = []
     for shape, found, old in zip(shapes, results, (None, *states.values()), strict=True):
-        value = found
-        if value is None:
-            value = b.pick(lambda v: v.lead and not v.boolean) or b.pool[0]
-            value = b.adapted(b.as_number(value), shape, lead=True)
+        value = found or b.pick(lambda v: v.lead and not v.boolean) or b.pool[0]
+        value = b.adapted(b.as_number(value), shape, lead=True)
         if old is not None:
             if b.chance(0.7):
                 value = (
@@ -219,13 +216,3 @@ def _settings(b: Builder, states: dict[str, Value]) -> tuple[tuple[str, str], ..
     if states and all(s.rank == 1 for s in states.values()) and b.chance(0.05):
         settings.append(("zoneout", "0.2"))
     return tuple(settings)
-
-
-def reachable() -> set[str]:
-    """Every entry of the vocabulary that some form exercises."""
-    return {name for form in FORMS.values() for name in form.covers}
-
-
-def resized(program: Program, **sizes: int) -> Program:
-    """The same program with another width of x or another hidden size."""
-    return attrs.evolve(program, **sizes)

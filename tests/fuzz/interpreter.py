@@ -111,7 +111,7 @@ def _that_run_tasks() -> list[ModuleType]:
 def poisoned(call: Any) -> Any:
     """A kind of `call` whose work memory holds nothing that could be mistaken for a result when a kernel begins."""
 
-    class PoisonedCall(call):
+    class PoisonedCall(call):  # type: ignore[misc]
         def __attrs_post_init__(self) -> None:
             self.work_arrays: list[Array] = []
             super().__attrs_post_init__()

@@ -114,10 +114,10 @@ def _outputs(case: Case, model: Any, numbers: Numbers, leaves: Mapping[Place, An
     own = {key: value for (group, key), value in leaves.items() if group in ("parameters", "frozen")}
     x = leaves["x", ""] if batched else leaves["x", ""][None]
     size = ROWS[0] = len(x)
-    states = {}
-    for name, start in start_states(cell).items():
+    states: dict[str, Any] = {}
+    for name, value in start_states(cell).items():
         declared = cell.anatomy.states[name].start
-        first = own[declared] if isinstance(declared, str) else torch.tensor(start, dtype=torch.float64)
+        first = own[declared] if isinstance(declared, str) else torch.tensor(value, dtype=torch.float64)
         states[name] = first.expand(size, *first.shape)
     start = dict(states)
     for (group, name), value in leaves.items():

@@ -158,12 +158,12 @@ class Reference:
         """The states at the beginning of each chunk, at the point itself."""
         if not self._kept_borders:
             model, around = self.subject.model, self.case.surroundings
-            kept = {place: value.copy() for place, value in self._parameters().items()}
+            kept = {key: value.copy() for key, value in self._parameters().items()}
             numbers = self.at(self.values)
             lengths = np.array(around.lengths or (around.time,) * max(around.batch, 1))
             borders: list[Mapping[str, Array]] = [{}]
             for end in cuts[1:-1]:
-                place = (slice(None), slice(end)) if around.batch else slice(end)
+                place: Any = (slice(None), slice(end)) if around.batch else slice(end)
                 more = dict(numbers.more)
                 if "resets" in more:
                     more["resets"] = more["resets"][place]
@@ -172,8 +172,8 @@ class Reference:
                 feeds = {name: value[place] for name, value in numbers.feeds.items()}
                 borders.append(model(numbers.x[place], return_state=True, **more, **feeds)[1])
             self._kept_borders = borders
-            for place, value in kept.items():
-                self._parameters()[place][...] = value
+            for key, value in kept.items():
+                self._parameters()[key][...] = value
         return self._kept_borders
 
     def _parameters(self) -> Values:

@@ -234,7 +234,8 @@ def _shorter(numbers: Numbers, around: Surroundings) -> Numbers:
 
 def filled(value: Any) -> Array:
     """The numbers of an array, with something in the place of padding."""
-    return np.nan_to_num(np.asarray(value, float))
+    found: Array = np.nan_to_num(np.asarray(value, float))
+    return found
 
 
 def replace_wrt(runs: Runs, wrt: tuple[str, ...]) -> Runs:

@@ -50,8 +50,10 @@ class Range:
     def of_line(cls, line: str) -> Range:
         """The inverse."""
         found: dict[str, Any] = json.loads(line)
+        first, last = found["seeds"]
         return cls(
-            *found["seeds"],
+            first,
+            last,
             Counter(found["cases"]),
             Counter(found["seconds"]),
             Counter(found["notes"]),

@@ -243,5 +243,5 @@ def _with_size(program: Program, size: int, smaller: int, *, everywhere: bool) -
         statements = tuple(
             attrs.evolve(s, numbers=tuple(smaller if n == size else n for n in s.numbers)) for s in statements
         )
-    sizes = {key: smaller for key in ("inputs", "hidden") if getattr(program, key) == size}
-    return attrs.evolve(program, fields=fields, statements=statements, **sizes)
+    inputs, hidden = (smaller if n == size else n for n in (program.inputs, program.hidden))
+    return attrs.evolve(program, fields=fields, statements=statements, inputs=inputs, hidden=hidden)

@@ -9,7 +9,7 @@ from .products import matrix_of, rows_of, scaled, vector_of
 from .table import form
 
 
-@form("einsum of parameters", "einsum")
+@form("einsum of parameters")
 def einsum_of_parameters(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
     if b.chance(0.5):
@@ -19,7 +19,7 @@ def einsum_of_parameters(b: Builder, v: Value) -> Value:
     return b.emit('np.einsum("...i,ij->...j", {0}, {1})', v, w, shape=w.shape[1:], size=scaled(v, w, v.shape[0]))
 
 
-@form("einsum of two", "einsum")
+@form("einsum of two")
 def einsum_of_two(b: Builder, v: Value) -> Value:
     v = vector_of(b, v)
     other = vector_of(b, b.pick(lambda c: not c.boolean) or v)
@@ -35,7 +35,7 @@ def einsum_of_two(b: Builder, v: Value) -> Value:
     return b.emit(text, v, other, shape=shape, size=v.size * other.size * (math.sqrt(j) if len(shape) == 1 else 1))
 
 
-@form("einsum of a matrix", "einsum")
+@form("einsum of a matrix")
 def einsum_of_a_matrix(b: Builder, v: Value) -> Value:
     m = matrix_of(b, v)
     i, j = m.shape

@@ -94,7 +94,7 @@ def _unary(name: str) -> Callable[[Builder, Value], Value]:
 
 
 for _name in UNARY:
-    FORMS[_name] = Form(_name, _unary(_name), (_name.removeprefix("np.").removeprefix("."),))
+    FORMS[_name] = Form(_name, _unary(_name))
 
 
 def _joined(v: Value, f: Value) -> tuple[int, ...]:
@@ -140,7 +140,7 @@ BINARY = {
 """Functions of two values that are defined everywhere."""
 
 for _name, (_text, _combine) in BINARY.items():
-    FORMS[_name] = Form(_name, _binary(_text, _combine), (_name.removeprefix("np."),))
+    FORMS[_name] = Form(_name, _binary(_text, _combine))
 
 
 def _divided(b: Builder, v: Value, text: str) -> Value:
@@ -157,7 +157,7 @@ def divide(b: Builder, v: Value) -> Value:
     return _divided(b, v, "{0} / {1}")
 
 
-@form("np.divide", "divide")
+@form("np.divide")
 def divide_function(b: Builder, v: Value) -> Value:
     return _divided(b, v, "np.divide({0}, {1})")
 
@@ -168,7 +168,7 @@ def mod(b: Builder, v: Value) -> Value:
     return b.emit("{0} % 0.83", v, shape=v.shape, low=0, high=0.83)
 
 
-@form("mod of two", "mod")
+@form("mod of two")
 def mod_of_two(b: Builder, v: Value) -> Value:
     v = b.as_number(v)
     f = b.positive(b.fellow(v))
@@ -196,7 +196,7 @@ def logaddexp(b: Builder, v: Value) -> Value:
     return b.emit("np.logaddexp({0}, {1})", v, f, shape=_joined(v, f), size=1 + max(v.size, f.size))
 
 
-@form("power of two", "power")
+@form("power of two")
 def power_of_two(b: Builder, v: Value) -> Value:
     v = b.as_number(v)
     base, exponent = b.positive(b.within(v, -2, 2)), b.within(b.fellow(v), -2, 2)
@@ -205,7 +205,7 @@ def power_of_two(b: Builder, v: Value) -> Value:
     return b.emit("np.power({0}, {1})", base, exponent, shape=_joined(base, exponent), low=0, high=64, size=1.2)
 
 
-@form("two to the power", "power")
+@form("two to the power")
 def two_to_the_power(b: Builder, v: Value) -> Value:
     v = b.within(v, -2, 2)
     return b.emit("2.0 ** {0}", v, shape=v.shape, low=0.25, high=4)
@@ -225,7 +225,7 @@ def chained(b: Builder, v: Value) -> Value:
     return b.emit("{0} * {1} + {0} - {0} * {0} * 0.3", v, f, shape=_joined(v, f), low=-8, high=8, size=1.2)
 
 
-@form("in place", "add")
+@form("in place")
 def in_place(b: Builder, v: Value) -> Value:
     """The same function called twice on different operands."""
     v = b.as_number(v)

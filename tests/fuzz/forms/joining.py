@@ -29,7 +29,7 @@ def concatenate(b: Builder, v: Value) -> Value:
     )
 
 
-@form("concatenate twice", "concatenate")
+@form("concatenate twice")
 def concatenate_twice(b: Builder, v: Value) -> Value:
     """The same value on both sides."""
     v = b.as_number(at_least_vector(b, v))
@@ -62,7 +62,7 @@ def stack(b: Builder, v: Value) -> Value:
     )
 
 
-@form("split in parts", "split")
+@form("split in parts")
 def split_in_parts(b: Builder, v: Value) -> Value:
     v = at_least_vector(b, v)
     parts = b.choose([n for n in (1, 2, 3, 4) if v.shape[-1] % n == 0])
@@ -71,7 +71,7 @@ def split_in_parts(b: Builder, v: Value) -> Value:
     return b.kept(v, "np.split({0}, {s[0]}, axis=-1)[{s[1]}]", shape, parts, which)
 
 
-@form("split at borders", "split")
+@form("split at borders")
 def split_at_borders(b: Builder, v: Value) -> Value:
     v = at_least_vector(b, v)
     axis = axis_of(b, v)
@@ -81,7 +81,7 @@ def split_at_borders(b: Builder, v: Value) -> Value:
     return b.kept(v, f"np.split({{0}}, [{{s[0]}}], axis={axis})[{which}]", resized_shape(v.shape, axis, count), border)
 
 
-@form("loop over parts", "split", "stack")
+@form("loop over parts")
 def loop_over_parts(b: Builder, v: Value) -> Value:
     v = b.as_number(at_least_vector(b, v))
     parts = b.choose([n for n in (1, 2, 3, 4) if v.shape[-1] % n == 0])
@@ -90,7 +90,7 @@ def loop_over_parts(b: Builder, v: Value) -> Value:
     return b.emit(text, v, numbers=(parts,), shape=(*v.shape[:-1], parts, width), low=-1, high=1)
 
 
-@form("sum over parts", "split", "add")
+@form("sum over parts")
 def sum_over_parts(b: Builder, v: Value) -> Value:
     v = b.as_number(at_least_vector(b, v))
     parts = b.choose([n for n in (1, 2, 3, 4) if v.shape[-1] % n == 0])
@@ -126,7 +126,7 @@ def take(b: Builder, v: Value) -> Value:
     return b.kept(v, text, resized_shape(v.shape, axis, len(places)), *places)
 
 
-@form("pieces swapped", "getitem", "concatenate")
+@form("pieces swapped")
 def pieces_swapped(b: Builder, v: Value) -> Value:
     v = b.as_number(at_least_vector(b, v))
     cut = b.whole(0, v.shape[-1])

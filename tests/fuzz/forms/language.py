@@ -125,32 +125,32 @@ def gate(b: Builder, v: Value) -> Value:
     return _called(b, v, "self.{n}({w})", 1, _size(b))
 
 
-@form("gate of two", "gate")
+@form("gate of two")
 def gate_of_two(b: Builder, v: Value) -> Value:
     return _called(b, v, "self.{n}({w})", 2, _size(b))
 
 
-@form("gate of three", "gate")
+@form("gate of three")
 def gate_of_three(b: Builder, v: Value) -> Value:
     return _called(b, v, "self.{n}({w})", 3, _size(b))
 
 
-@form("gate of one unit", "gate")
+@form("gate of one unit")
 def gate_of_one_unit(b: Builder, v: Value) -> Value:
     return _called(b, v, "self.{n}({w})", 2, 1)
 
 
-@form("preactivation", "gate")
+@form("preactivation")
 def preactivation(b: Builder, v: Value) -> Value:
     return _called(b, v, "self.{n}.preactivation({w})", 2, _size(b))
 
 
-@form("terms", "gate")
+@form("terms")
 def terms(b: Builder, v: Value) -> Value:
     return _called(b, v, "sum(self.{n}.terms({w}))", 2, _size(b))
 
 
-@form("mean of a gate", "gate", "mean")
+@form("mean of a gate")
 def mean_of_a_gate(b: Builder, v: Value) -> Value:
     values = _values(b, v, 1)
     name, activation = new_gate(b, _size(b), values)
@@ -159,7 +159,7 @@ def mean_of_a_gate(b: Builder, v: Value) -> Value:
     return b.emit(text.replace("N", name), *values, shape=(1,), low=1.5 * low, high=1.5 * high, size=1.0)
 
 
-@form("gate twice", "gate")
+@form("gate twice")
 def gate_twice(b: Builder, v: Value) -> Value:
     """One gate called on two values."""
     one = vector_of(b, v)
@@ -171,7 +171,7 @@ def gate_twice(b: Builder, v: Value) -> Value:
     return b.emit(text, one, other, shape=(size,), low=-1.4, high=1.4)
 
 
-@form("gated update", "multiply", "add")
+@form("gated update")
 def gated_update(b: Builder, v: Value) -> Value:
     """A convex combination of two values by a third."""
     v = b.as_number(v)
@@ -183,7 +183,7 @@ def gated_update(b: Builder, v: Value) -> Value:
     return b.emit("{2} * {0} + (1 - {2}) * {1}", v, f, z, shape=v.shape, low=low, high=high, size=max(v.size, f.size))
 
 
-@form("delta rule", "matvec", "multiply")
+@form("delta rule")
 def delta_rule(b: Builder, v: Value) -> Value:
     """A matrix changed by an outer product of what it misses."""
     m = matrix_of(b, v)
@@ -197,7 +197,7 @@ def delta_rule(b: Builder, v: Value) -> Value:
     return b.emit(text, m, missed, key, shape=m.shape, size=m.size + 0.3)
 
 
-@form("attention", "matmul", "softmax")
+@form("attention")
 def attention(b: Builder, v: Value) -> Value:
     m = matrix_of(b, v)
     if m.elements > MOST // 4:
@@ -223,7 +223,7 @@ def expression(b: Builder, v: Value) -> Value:
     return b.emit(text, v, f, shape=shape, low=-6, high=6, size=1.2)
 
 
-@form("loop over a field", "getitem", "add")
+@form("loop over a field")
 def loop_over_a_field(b: Builder, v: Value) -> Value:
     """As many features as a field of the class says, one after the other."""
     v = b.of_rank(b.as_number(v), max(v.rank, 1))

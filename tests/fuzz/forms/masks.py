@@ -39,7 +39,7 @@ def _comparison(name: str) -> Form:
         shape = tuple(np.broadcast_shapes(v.shape, f.shape))
         return b.emit(COMPARISONS[name], one, other, shape=shape, boolean=True)
 
-    return Form(name, build, (name.removeprefix("np."),))
+    return Form(name, build)
 
 
 for _name in COMPARISONS:
@@ -65,7 +65,7 @@ def _logical(name: str, text: str) -> Form:
         shape = tuple(np.broadcast_shapes(one.shape, other.shape))
         return b.emit(text, one, other, shape=shape, boolean=True)
 
-    return Form(name, build, (name.split(" ")[0],))
+    return Form(name, build)
 
 
 for _name, _text in {
@@ -108,7 +108,7 @@ def where(b: Builder, v: Value) -> Value:
     )
 
 
-@form("where with a number", "where")
+@form("where with a number")
 def where_with_a_number(b: Builder, v: Value) -> Value:
     """A condition that is a number: whether it is not 0."""
     v = b.as_number(v)
@@ -118,7 +118,7 @@ def where_with_a_number(b: Builder, v: Value) -> Value:
     return b.emit(text, v, f, shape=shape, low=min(v.low, f.low), high=max(v.high, f.high), size=max(v.size, f.size))
 
 
-@form("mask times value", "multiply")
+@form("mask times value")
 def mask_times_value(b: Builder, v: Value) -> Value:
     value = b.as_number(v)
     test = v if v.boolean else mask(b, v)
@@ -126,7 +126,7 @@ def mask_times_value(b: Builder, v: Value) -> Value:
     return b.emit("{0} * {1}", test, value, shape=shape, low=min(0, value.low), high=max(0, value.high))
 
 
-@form("sum of a mask", "sum")
+@form("sum of a mask")
 def sum_of_a_mask(b: Builder, v: Value) -> Value:
     test = v if v.boolean else mask(b, v)
     test = b.of_rank(test, max(test.rank, 1))
@@ -137,13 +137,13 @@ def sum_of_a_mask(b: Builder, v: Value) -> Value:
     return b.emit("np.mean({0}, axis=-1, keepdims=True)", test, shape=shape, low=0, high=size)
 
 
-@form("astype of a mask", "astype")
+@form("astype of a mask")
 def astype_of_a_mask(b: Builder, v: Value) -> Value:
     test = v if v.boolean else mask(b, v)
     return b.emit("{0}.astype(x.dtype)", test, shape=test.shape, low=0, high=1)
 
 
-@form("one minus a mask", "astype")
+@form("one minus a mask")
 def one_minus_a_mask(b: Builder, v: Value) -> Value:
     test = v if v.boolean else mask(b, v)
     return b.emit("1.0 - 0.6 * {0}", test, shape=test.shape, low=0.4, high=1)

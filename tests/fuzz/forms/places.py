@@ -57,13 +57,13 @@ def reshape(b: Builder, v: Value) -> Value:
     return b.kept(v, text, shape, *shape)
 
 
-@form("reshape to -1", "reshape")
+@form("reshape to -1")
 def reshape_to_unknown(b: Builder, v: Value) -> Value:
     v = b.with_lead(b.of_rank(v, 2))
     return b.kept(v, "np.reshape({0}, (*x.shape[:-1], -1))", (v.elements,))
 
 
-@form("ravel of parameters", "ravel")
+@form("ravel of parameters")
 def ravel_of_parameters(b: Builder, v: Value) -> Value:
     v = b.as_number(at_least_vector(b, v))
     matrix = b.param((b.whole(1, 3), b.whole(1, 4)))
@@ -80,7 +80,7 @@ def heads(b: Builder, v: Value) -> Value:
     return b.kept(v, "split({0}, {s[0]})", (*v.shape[:-1], parts, v.shape[-1] // parts), parts)
 
 
-@form("merge", "reshape")
+@form("merge")
 def merge(b: Builder, v: Value) -> Value:
     v = b.with_lead(b.of_rank(v, max(v.rank, 2)))
     return b.kept(v, "merge({0})", (*v.shape[:-2], v.shape[-2] * v.shape[-1]))
@@ -121,7 +121,7 @@ def moveaxis(b: Builder, v: Value) -> Value:
     return b.kept(v, f"np.moveaxis({{0}}, {start}, {end})", tuple(v.shape[i] for i in order))
 
 
-@form("transpose of parameters", "transpose")
+@form("transpose of parameters")
 def transpose_of_parameters(b: Builder, v: Value) -> Value:
     v = b.as_number(at_least_vector(b, v))
     matrix = b.param((v.shape[-1], b.whole(1, 4)))
@@ -158,7 +158,7 @@ def getitem(b: Builder, v: Value) -> Value:
     return b.kept(v, text, resized_shape(v.shape, axis, count), start, stop, step)
 
 
-@form("element", "getitem")
+@form("element")
 def element(b: Builder, v: Value) -> Value:
     v = at_least_vector(b, v)
     axis = axis_of(b, v)
@@ -166,13 +166,13 @@ def element(b: Builder, v: Value) -> Value:
     return b.kept(v, f"{{0}}[..., {{s[0]}}{tail(axis)}]", shape, b.whole(-v.shape[axis], v.shape[axis] - 1))
 
 
-@form("new axis", "getitem")
+@form("new axis")
 def new_axis(b: Builder, v: Value) -> Value:
     text = b.choose(("{0}[..., None]", "{0}[..., None, :]" if v.rank else "{0}[..., None]"))
     return b.kept(v, text, (*v.shape[:-1], 1, v.shape[-1]) if text.endswith(":]") else (*v.shape, 1))
 
 
-@form("mask of places", "getitem")
+@form("mask of places")
 def mask_of_places(b: Builder, v: Value) -> Value:
     v = b.as_number(at_least_vector(b, v))
     if v.shape[-1] > 9:
@@ -182,7 +182,7 @@ def mask_of_places(b: Builder, v: Value) -> Value:
     return b.kept(v, f"{{0}}[..., {chosen}]", resized_shape(v.shape, -1, sum(chosen)))
 
 
-@form("differences", "getitem", "subtract")
+@form("differences")
 def differences(b: Builder, v: Value) -> Value:
     v = b.as_number(at_least_vector(b, v))
     if v.shape[-1] == 1:
@@ -190,7 +190,7 @@ def differences(b: Builder, v: Value) -> Value:
     return b.emit("{0}[..., 1:] - {0}[..., :-1]", v, shape=resized_shape(v.shape, -1, v.shape[-1] - 1), size=v.size)
 
 
-@form("sizes", "shape", "size", "ndim")
+@form("sizes")
 def sizes(b: Builder, v: Value) -> Value:
     """The shape of a parameter, read as a number."""
     v = b.as_number(v)

@@ -58,7 +58,7 @@ for _name, (_text, _scale, _mean) in SIMPLE.items():
     ) -> Value:
         return _reduce(b, v, text, scale, mean=mean)
 
-    FORMS[_name] = Form(_name, _build, (_name.removeprefix("np.").removeprefix("."),))
+    FORMS[_name] = Form(_name, _build)
 
 
 def _spread(b: Builder, v: Value, text: str, *, least: int) -> Value:
@@ -77,7 +77,7 @@ def var(b: Builder, v: Value) -> Value:
     return _spread(b, v, "np.var({0}, axis=-1, KEEP)", least=1)
 
 
-@form("var of a sample", "var")
+@form("var of a sample")
 def var_of_a_sample(b: Builder, v: Value) -> Value:
     return _spread(b, v, "np.var({0}, axis=-1, ddof=1, KEEP)", least=2)
 
@@ -87,7 +87,7 @@ def std(b: Builder, v: Value) -> Value:
     return _spread(b, v, "np.std({0}, axis=-1, KEEP)", least=2)
 
 
-@form(".var", "var")
+@form(".var")
 def var_method(b: Builder, v: Value) -> Value:
     return _spread(b, v, "{0}.var(axis=-1, KEEP)", least=2)
 
@@ -113,7 +113,7 @@ def layer_norm(b: Builder, v: Value) -> Value:
     return b.emit("layer_norm({0}, 0.1)", v, shape=v.shape, low=-bound, high=bound, size=1.0)
 
 
-@form("logsumexp", "max", "sum")
+@form("logsumexp")
 def logsumexp(b: Builder, v: Value) -> Value:
     v = b.of_rank(b.as_number(v), max(v.rank, 1))
     top = b.emit(
@@ -132,7 +132,7 @@ def cumsum(b: Builder, v: Value) -> Value:
     return b.emit(text, v, shape=v.shape, size=v.size * math.sqrt(v.shape[-1]))
 
 
-@form("weighted mean", "sum")
+@form("weighted mean")
 def weighted_mean(b: Builder, v: Value) -> Value:
     """A reduction of a product that is nowhere named."""
     v = b.of_rank(b.as_number(v), max(v.rank, 1))
@@ -142,7 +142,7 @@ def weighted_mean(b: Builder, v: Value) -> Value:
     return b.emit("np.mean({0} * {1}, axis=-1, keepdims=True)", v, f, shape=(*v.shape[:-1], 1), size=v.size * f.size)
 
 
-@form("reduction of parameters", "sum", "mean")
+@form("reduction of parameters")
 def reduction_of_parameters(b: Builder, v: Value) -> Value:
     """A number, a row or a column of a matrix of parameters, beside the value."""
     v = b.of_rank(b.as_number(v), max(v.rank, 1))
