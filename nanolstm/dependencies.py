@@ -13,7 +13,7 @@ from nanolstm.language.gate import Gate
 from nanolstm.losses import Loss
 
 _OWN = {
-    *("parameters", "frozen", "anatomy", "_buffer", "_comparing", "_examples_are_separate", "_held", "_running"),
+    *("parameters", "frozen", "_buffer", "_comparing", "_examples_are_separate", "_held", "_running"),
 }
 """Attributes of a cell in whose place a step finds tracers, or that it cannot read."""
 
@@ -25,9 +25,9 @@ def look_at_cell(cell: Cell) -> Look:
     """Look at everything that the step of a cell and its gates may read."""
     look, kind, own = Look(), type(cell), cell.anatomy
     look.relevance.names.update({"step"}, _CALLED)
-    drawn = set() if isinstance(cell.rng, int | None) else {"rng"}  # what is drawn in a step is refused
+    reserved = {"anatomy"} if isinstance(cell.rng, int | None) else {"anatomy", "rng"}
     derived = {name for name in cell.__dict__ if isinstance(getattr(kind, name, None), cached_property)}
-    look.attributes(cell, {*_OWN, *own.gates, *own.params, *drawn, *derived}, watched="anatomy")
+    look.attributes(cell, {*_OWN, *own.gates, *own.params, *derived}, reserved)
     look.members(kind)
     for part in own.gates.values():
         look.value(part.activation)

@@ -19,14 +19,14 @@ from typing import Any
 import attrs
 import numpy as np
 
-from nanolstm.graph.contents import NATIVE, UNKNOWN, attributes_in, native_of, slots_of
-from nanolstm.graph.library import described, is_constant, is_known_function, is_of_library
+from nanolstm.graph.contents import NATIVE, UNKNOWN, attributes_in, is_native, native_of, slots_of
+from nanolstm.graph.library import described, is_constant, is_known_function, is_known_method, is_of_library
 from nanolstm.graph.reading import Path, reads
 from nanolstm.graph.relevance import MAKING, Relevance, Space, inspects
 from nanolstm.graph.static import is_static
 from nanolstm.graph.unchanged import MISSING, Reference, Watch, attributes_of, content_of, reference
 
-_PLAIN = {type(None), bool, int, str, bytes, EllipsisType, NotImplementedType}
+_PLAIN = (int, str, type(None), bool, bytes, EllipsisType, NotImplementedType)
 _NUMBERS = "biufcmMSU"
 _MOST = 10_000
 """How many objects are looked into before it is given up."""
@@ -78,6 +78,7 @@ class Look:
     _spaces: list[Space] = attrs.field(factory=list)
     _key: list[Hashable] = attrs.field(factory=list)
     _subclasses_may_be_registered: bool = False
+    _has_views: bool = False
 
     def value(self, value: Any) -> None:
         """Look at `value`."""
@@ -87,15 +88,14 @@ class Look:
         """Look at the members of a class, of which no instance is made."""
         self._asked.append(functools.partial(self._of_class, kind))
 
-    def attributes(self, value: Any, ignored: Iterable[str], watched: str) -> None:
-        """Look at the attributes in the dict of an object, not at the `ignored` ones and not at its class.
+    def attributes(self, value: Any, ignored: Iterable[str], reserved: Iterable[str]) -> None:
+        """Look at the attributes in the dict of an object, not at its class; at the `reserved` ones if they are named.
 
-        Of the one named `watched` it is only watched whether it is the same object.
+        Of these it is watched in any case whether they are the same objects.
         """
         read = functools.partial(attributes_of, reference(value), type(value))
-        space = Space(-1 - len(self._spaces), read, ignored=frozenset(ignored))
-        space.found[watched] = read()[watched]
-        self._spaces.append(space)
+        number = -1 - len(self._spaces)
+        self._spaces.append(Space(number, read, ignored=frozenset(ignored), reserved=frozenset(reserved)))
 
     def named(self, values: Mapping[str, Any]) -> None:
         """Look at `values`, which code reads as attributes of these names."""
@@ -111,6 +111,8 @@ class Look:
                 pass
             if self.relevance.catches and self.relevance.broad:
                 raise UnknownError("whether an error occurs, which depends on np.errstate or the like")  # noqa: TRY301
+            if self._has_views and "base" in self.relevance.names:
+                raise UnknownError("the base of a view of an array")  # noqa: TRY301
         except UnknownError as error:
             self.unknown = f"{self._label} ({error})" if self._label not in ("", str(error)) else str(error)
             return None
@@ -120,7 +122,8 @@ class Look:
             elif isinstance(space.home, type):
                 self.watch.members(space.home, space.found)
             else:
-                self.watch.attributes(space.read, space.found)
+                now = space.read()
+                self.watch.attributes(space.read, space.found | {name: now[name] for name in space.reserved})
         if not self.relevance.names.isdisjoint({"__name__", "__qualname__"}):
             named = [value for _, value in self._seen.values() if isinstance(value, FunctionType | type)]
             self._key += [self.watch.content(functools.partial(_names_of, reference(value))) for value in named]
@@ -153,7 +156,7 @@ class Look:
     def _of(self, value: Any) -> Hashable:
         """What stands for `value` in a fingerprint: what it is, or a number under which its parts follow."""
         kind = type(value)
-        if kind in _PLAIN:
+        if any(kind is plain for plain in _PLAIN):  # some classes cannot be hashed
             return kind, value
         if kind is float or kind is complex:
             return kind, repr(value)  # NaN is not equal to itself, and -0.0 is to 0.0
@@ -264,7 +267,8 @@ class Look:
             raise UnknownError(described(kind))
         outside = [base for base in kind.__mro__ if base is not object and is_of_library(base)]
         is_cell = any(base.__module__.startswith("nanolstm.") for base in outside)  # or a gate: no step makes one
-        called = {name for base in outside for name in dir(base) if not (name.startswith("__") or inspects(name))}
+        called = {name for base in outside for own in base.__mro__ for name in vars(own)}
+        called = {name for name in called if not (name.startswith("__") or inspects(name))}
         if is_cell:
             self._spaces.append(Space(number, lambda: vars(kind), kind, ignored=MAKING))
         else:
@@ -274,9 +278,10 @@ class Look:
     def _parts_of_object(self, number: int, value: Any) -> list[Hashable]:
         kind, get = type(value), reference(value)
         base = native_of(kind)
-        if base is None or (kind is BuiltinFunctionType and isinstance(value.__self__, ModuleType | type(None))):
+        if base is None or (kind is BuiltinFunctionType and not is_known_method(value)):
             raise UnknownError(described(value))
-        parts: list[Hashable] = [Is(kind) if kind in NATIVE else self._of_class(kind)]
+        exact = base is kind
+        parts: list[Hashable] = [Is(kind) if exact else self._of_class(kind)]
         native = NATIVE[base]
         if native.parts is not None:
             read = functools.partial(native.parts, value)
@@ -287,10 +292,11 @@ class Look:
             if content is UNKNOWN:
                 raise UnknownError(described(value))
             parts.append(content)
-        if kind not in NATIVE:
+        self._has_views |= issubclass(kind, np.ndarray) and value.base is not None
+        if not exact:
             self.watch.type_of(value)
         always = any(
-            own not in NATIVE and own.__module__ not in _WITHOUT_ATTRIBUTES and is_of_library(own)
+            not is_native(own) and own.__module__ not in _WITHOUT_ATTRIBUTES and is_of_library(own)
             for own in kind.__mro__
         )
         if kind.__dictoffset__:

@@ -61,7 +61,7 @@ def _numbers(value: np.ndarray[Any, Any]) -> Any:
     kind = value.dtype
     if kind.kind == "O":
         return kind.str, value.shape
-    if kind.hasobject or kind.kind not in "biufcmMSUV":
+    if kind.hasobject or kind.metadata or kind.kind not in "biufcmMSUV":
         return UNKNOWN
     return repr(kind) if kind.fields else kind.str, value.shape, value.tobytes()
 
@@ -101,13 +101,18 @@ NATIVE: dict[type, Native] = {
 """The built-in types whose contents are known. What is an instance of none of them, nor of `object` alone, is not."""
 
 
+def is_native(kind: type) -> bool:
+    """Whether `kind` is one of `NATIVE`; a class whose metaclass defines `==` has no hash."""
+    return any(kind is known for known in NATIVE)
+
+
 def native_of(kind: type) -> type | None:
     """The type of `NATIVE` that says what instances of `kind` hold besides their attributes; None if none does.
 
     A class that is compiled may hold what no attribute shows. Its instances are larger than what is known of them.
     """
     own: type | None = kind
-    while own is not None and own not in NATIVE:
+    while own is not None and not is_native(own):
         base = own.__base__ or object
         pointers = len(_members(own))
         pointers += (own.__dictoffset__ != 0) > (base.__dictoffset__ != 0)
@@ -121,7 +126,7 @@ def native_of(kind: type) -> type | None:
 
 def slots_of(kind: type) -> dict[str, Any]:
     """The descriptors of the attributes for which a class and its bases have slots, by their names in the class."""
-    known = [own for own in kind.__mro__ if own not in NATIVE]
+    known = [own for own in kind.__mro__ if not is_native(own)]
     return {name: member for own in reversed(known) for name, member in _members(own).items()}
 
 

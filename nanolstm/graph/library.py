@@ -42,6 +42,7 @@ _MODULES = {
 _EXCEPT = {
     ("contextlib", "suppress"),
     *(("attr", name) for name in ("asdict", "assoc", "astuple", "evolve", "fields", "fields_dict", "resolve_types")),
+    *(("attr", name) for name in ("get_disabled", "get_run_validators")),
     *(("dataclasses", name) for name in ("asdict", "astuple", "fields", "replace")),
     ("nanolstm.sequence", "Sequence"),
     ("typing", "get_type_hints"),
@@ -85,9 +86,9 @@ _PACKAGES = (*(f"{Path(str(m.__file__)).parent}{os.sep}" for m in (np, attr)), f
 def is_constant(value: Any) -> bool:
     """Whether `value` is a function, a class or another object of a library that gives the same for equal arguments."""
     kind = type(value)
-    if kind in _IMMUTABLE:
+    if any(kind is known for known in _IMMUTABLE):
         return True
-    if kind in _METHODS:
+    if any(kind is known for known in _METHODS):
         return is_constant(value.__objclass__)
     if kind is FunctionType:  # one that was made for somebody may hold what is his
         at_home = value.__globals__.get(value.__name__) is value
@@ -110,6 +111,14 @@ def is_known_function(function: FunctionType) -> bool:
     name = function.__code__.co_qualname.partition(".")[0]
     module = function.__globals__.get("__name__", "")
     return (module.startswith("numpy.") and name in _NUMPY) or _is_listed(module, name, function)
+
+
+def is_known_method(method: BuiltinFunctionType) -> bool:
+    """Whether a compiled function belongs to an object, or to a class that is constant; not to a module."""
+    owner = method.__self__
+    if not isinstance(owner, type):
+        return owner is not None and not isinstance(owner, ModuleType)
+    return any(method.__name__ in vars(base) and is_constant(base) for base in owner.__mro__)
 
 
 def is_of_library(value: FunctionType | type) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from nanolstm.graph.reading import Reads
+from nanolstm.graph.reading import Reads, reads
 
 _INSPECTING = frozenset(
     {
@@ -42,6 +42,7 @@ _COPYING = {
     *("__reduce_ex__", "__replace__", "__setstate__"),
 }
 _NEVER_CALLED = {"__del__", "__dir__", "__fields_as_defined__", "__hash__", "__sizeof__"}  # to compute a value
+_ANY_NAME = {"__dict__", "__getattribute__", "format", "format_map"}  # "{0.scale}".format(settings)
 _BY_NAME = (builtins.getattr, builtins.hasattr, operator.attrgetter, operator.methodcaller)
 _AS_TEXT = (builtins.ascii, builtins.format, builtins.repr, builtins.str)
 _FROM_OUTSIDE = (
@@ -65,7 +66,7 @@ class Relevance:
         broad: whether it names an error that depends on its surroundings.
     """
 
-    names: set[str] = attrs.field(factory=set)
+    names: set[str] = attrs.field(factory=lambda: {"keys"})  # which `dict(a)` and `{**a}` call
     any_name: bool = False
     makes: bool = False
     formats: bool = False
@@ -76,13 +77,17 @@ class Relevance:
     def reads(self, found: Reads) -> None:
         """Code that reads what was `found`."""
         self.names |= found.names
-        self.any_name |= found.any_name or not found.names.isdisjoint({"__dict__", "__getattribute__"})
+        self.any_name |= found.any_name or not found.names.isdisjoint(_ANY_NAME)
         self.makes |= not found.names.isdisjoint({"__class__", *MAKING})
         self.formats |= found.formats or "format" in found.names
         self.catches |= found.catches
 
     def uses(self, value: Any) -> None:
         """Code that may call `value`, which is constant."""
+        # NumPy's functions call methods of their own name: np.sum(a) is a.sum(), of what is no array.
+        self.names.add(getattr(value, "__name__", ""))
+        if type(value) is FunctionType:
+            self.names |= reads(value.__code__).names
         self.copies |= value is copy.copy or value is copy.deepcopy
         self.broad |= any(value is known for known in _FROM_OUTSIDE)
         self.any_name |= any(value is known for known in _BY_NAME)
@@ -118,6 +123,7 @@ class Space:
         always: whether a library may read all of them.
         called: names of members that a library may call.
         ignored: names that do not count.
+        reserved: names that count only if code has them.
         found: those that were looked at.
     """
 
@@ -127,6 +133,7 @@ class Space:
     always: bool = False
     called: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
+    reserved: frozenset[str] = frozenset()
     found: dict[str, Any] = attrs.field(factory=dict)
 
     def matters(self, name: str, relevance: Relevance) -> bool:
@@ -135,4 +142,6 @@ class Space:
             return False
         if isinstance(self.home, type):
             return name in self.called or relevance.of_member(name)
+        if name in self.reserved:
+            return name in relevance.names
         return self.always or relevance.of_attribute(name)

@@ -300,6 +300,38 @@ CHANGES = {
         "float('{0.a}'.format(held))",
         "held.a = 3.0",
     ),
+    "an attribute found by a format that is read": (
+        "class C: pass\nheld = C()\nheld.a = 2.0\ntext = '{0.a}'",
+        "float(text.format(held))",
+        "held.a = 3.0",
+    ),
+    "a member of an enum found by a name that is read": (
+        "import enum\nclass E(enum.Enum):\n    A = 1\nE.A.scale = 2.0\nname = 'A'",
+        "E[name].scale",
+        "E.A.scale = 3.0",
+    ),
+    "a method that a function of NumPy calls": (
+        "from numpy import sum as total\nscale = 2.0\nclass C:\n    def sum(self, **more): return scale\nheld = C()",
+        "total(held)",
+        "scale = 3.0",
+    ),
+    "a method that dict calls": (
+        "names = ['a']\nclass C:\n    def keys(self): return names\n    def __getitem__(self, name): return 1.0\n"
+        "held = C()",
+        "1.0 + sum(dict(held).values())",
+        "names.append('b')",
+    ),
+    "the array behind a view": (
+        "behind = np.array([2.0, 1.0])\nheld = behind[1:]",
+        "held.base[0]",
+        "behind[0] = 3.0",
+    ),
+    "an object of a class without hash": (
+        "class M(type):\n    def __eq__(self, other): return self is other\nclass C(metaclass=M): pass\n"
+        "held = C()\nheld.a = 2.0",
+        "held.a",
+        "held.a = 3.0",
+    ),
     # Modules and names
     "a global variable": ("scale = 2.0", "scale", "scale = 3.0"),
     "a global variable of another type": ("scale = 1", "3.0 if type(scale) is bool else 2.0", "scale = True"),

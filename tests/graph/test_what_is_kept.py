@@ -181,7 +181,8 @@ def test_a_readout_is_kept(traces):
 # What is not kept
 
 
-def test_what_may_change_is_told_once_with_what_it_is_and_what_to_do(module):
+def test_what_may_change_is_told_once_with_what_it_is_and_what_to_do(module, monkeypatch):
+    monkeypatch.setattr("nanolstm.dependencies._told", set())
     home = module("", "float(os.environ.get('NANOLSTM_TEST', 2))")
     model = nl.Sequence(home.Mine(inputs=2, hidden=3, rng=0), backend="numpy")
     with warnings.catch_warnings(record=True) as told:
