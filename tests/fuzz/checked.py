@@ -103,8 +103,8 @@ def packed_size(m: int, k: int, dtype: Any = None) -> int:
 
 
 def scratch_size(m: int, n: int, rows: int, dtype: Any = None) -> int:
-    """How many elements of memory `sums_of_products` needs; small products of plain loops need m * n."""
-    return m * n + 1
+    """How many elements of memory `sums_of_products` needs; here one, whatever plain loops may need."""
+    return 1
 
 
 def _places(m: int, k: int) -> Array:
