@@ -182,7 +182,18 @@ def _loss(case: Case, numbers: Numbers, y: Any) -> Any:
     else:
         valid = torch.arange(around.time)[None] < ends[:, None]
         prediction, true = y[valid], target[valid]
-    named = ("mean", "square", "sqrt", "logaddexp", "where", "abs", "sum", "exp", "tanh")
-    functions = {name: getattr(torch, name) for name in named}
-    functions |= {"max": lambda a, axis: torch.amax(a, axis), "std": lambda a: torch.std(a, correction=0)}
-    return eval(LOSSES[around.loss], {"np": SimpleNamespace(**functions), "prediction": prediction, "target": true})
+    return eval(LOSSES[around.loss], {"np": _numpy(), "prediction": prediction, "target": true})
+
+
+def _numpy() -> SimpleNamespace:
+    """The functions that losses call, on tensors."""
+    import torch
+
+    def reduced(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda a, axis=None: function(a, tuple(range(a.ndim)) if axis is None else axis)
+
+    named = ("square", "sqrt", "logaddexp", "where", "abs", "exp", "log", "log1p", "tanh", "einsum")
+    functions: dict[str, Any] = {name: getattr(torch, name) for name in named}
+    functions |= {"mean": reduced(torch.mean), "sum": reduced(torch.sum), "max": reduced(torch.amax)}
+    functions |= {"std": lambda a: torch.std(a, correction=0), "var": lambda a: torch.var(a, correction=0)}
+    return SimpleNamespace(**functions)

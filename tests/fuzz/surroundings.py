@@ -26,6 +26,15 @@ LOSSES = {
     "weighted": "np.sum(np.square(prediction - target) * np.exp(-target)) / np.sum(np.exp(-target))",
     "correlated": "np.mean(prediction * target) + np.square(np.mean(prediction)) + 0.1 * np.std(prediction - target)",
     "of rows": "np.mean(np.max(np.tanh(prediction) * target, axis=-1))",
+    "cross entropy": "np.mean(np.log(np.sum(np.exp(prediction), axis=-1)) - np.sum(prediction * target, axis=-1))",
+    "greatest": "np.max(np.abs(prediction - target)) + 0.1 * np.mean(prediction)",
+    "norms": "np.mean(np.sqrt(np.sum(np.square(prediction - target), axis=-1) + 0.01))",
+    "explained": "np.sum(np.square(prediction - target)) / (1.0 + np.sum(np.square(target - np.mean(target))))",
+    "of columns": "np.sum(np.square(np.mean(prediction - target, axis=0))) + np.mean(np.square(prediction)) * 0.1",
+    "log likelihood": "np.mean(np.log1p(np.square(prediction - target) / 1.7)) + np.square(np.mean(prediction))",
+    "product of sums": "np.tanh(np.sum(prediction * target)) * np.mean(np.exp(-np.square(prediction)))",
+    "covariance": 'np.sum(np.square(np.einsum("ni,nj->ij", prediction, target))) / prediction.shape[0]',
+    "of the first": "np.mean(np.square(prediction[:, :1] - target[:, -1:])) + np.var(prediction)",
 }
 """Bodies of losses."""
 
