@@ -153,7 +153,8 @@ elementwise(
     lambda g, y, a, b: g * (b * apply("power", where(zero(b), where(zero(a), 1.0, a), a), b - 1.0)),
     lambda g, y, a, b: g * where(zero(a), 0.0, y * apply("log", where(zero(a), 1.0, a))),
 )
-elementwise("mod", "np.mod", lambda g, y, a, b: g, lambda g, y, a, b: -(g * apply("floor", a / b)))
+# The quotient by itself would be rounded before it is cut off: 3 / 0.1 is 30, and 3 // 0.1 is 29.
+elementwise("mod", "np.mod", lambda g, y, a, b: g, lambda g, y, a, b: -(g * apply("floor", (a - y) / b + 0.5)))
 elementwise(
     "logaddexp",
     "np.logaddexp",

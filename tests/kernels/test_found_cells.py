@@ -220,3 +220,15 @@ def test_a_small_product_of_few_rows_has_the_memory_that_it_needs(monkeypatch):
         for backend in ("numba", "numpy")
     ]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
+
+
+class Remainder(Cell):
+    def step(self, x):
+        return 3.0 % x
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_the_derivative_of_a_remainder_is_the_whole_quotient(backend):
+    x = np.array([[-0.3], [1e-5], [0.1], [0.7]])
+    _, tangent = nl.Sequence(Remainder(inputs=1, hidden=1), backend=backend).jvp(x, np.ones_like(x), wrt="x")
+    np.testing.assert_array_equal(tangent, -(3.0 // x))
