@@ -15,7 +15,7 @@ from nanolstm.compile.packed_matrix import PackedMatrix
 from nanolstm.compile.schedule import Nest, Stage
 from nanolstm.compile.task import VIEWS, Task, bare, is_outer, origin, read_by
 from nanolstm.compile.verify import check_strides
-from nanolstm.compile.writer import FUNCTIONS, VARIABLES, MustBeStoredError, Spot, Writer, shifted
+from nanolstm.compile.writer import FUNCTIONS, SUMS, VARIABLES, MustBeStoredError, Spot, Writer, shifted
 from nanolstm.graph.node import Node
 
 RESTART, CUT = "at restart", "at cut"
@@ -247,7 +247,7 @@ class StepsWriter(Writer):
         with self.loops([m], ["j"]):
             self.line(f"total = {self.number(0.0)}")
             with self.loops([k], ["k"]):
-                self.line(f"total += {factor} * {matrix.in_columns('j', 'k', alone=True)}")
+                self.line(f"total = plus(total, {self.term([factor, matrix.in_columns('j', 'k', alone=True)])})")
             self.line(f"{to[0]}[{to[1]}, j] {'+=' if add else '='} total")
 
     def _loops_of_rows(self, x: Place, offset: int, by: tuple[Node, str, str], to: Place, *, add: bool) -> None:
@@ -260,7 +260,8 @@ class StepsWriter(Writer):
         with self.each_row(), self.loops([outputs], ["j"]):
             self.line(f"total = {self.number(0.0)}")
             with self.loops([shape[summed]], ["k"]):
-                self.line(f"total += {self.spot(*x, Affine(offset, {'k': 1})).text} * {self.read(matrix, index)}")
+                term = self.term([self.spot(*x, Affine(offset, {"k": 1})).text, self.read(matrix, index)])
+                self.line(f"total = plus(total, {term})")
             goal = self.spot(*to, Affine(0, {"j": 1}))
             self.line(goal.add("total") if add else goal.set("total"))
 
@@ -333,6 +334,7 @@ class StepsWriter(Writer):
         if not _is_number(task):
             words = self._elements(node, broadcast(index, node.shape))
         if node.op.name == "sum":
+            self.used |= SUMS
             return [word.add(value) for word in words], []
         self.used.add("maximum")
         return [word.set(f"maximum({word.text}, {value})") for word in words], []
@@ -392,7 +394,7 @@ class StepsWriter(Writer):
         self.variables = ()
         pairs = zip(node.inputs, (left, right), strict=True)
         with self.ranging([size[z] for z in names], [*names.values()]):
-            value = " * ".join(self.read_as(x, tuple(where[z] for z in word)) for x, word in pairs)
+            value = self.term([self.read_as(x, tuple(where[z] for z in word)) for x, word in pairs])
             first, *others = self._elements(node, tuple(where[z] for z in result))
         outer = [z for z in letters if z != inner and size[z] != 1]
         loop = f"for {names[inner]} in range({size[inner]}):"
@@ -403,7 +405,7 @@ class StepsWriter(Writer):
             else:
                 self.line(f"total = {self.number(0.0)}")
                 with self.block(loop):
-                    self.line(f"total += {value}")
+                    self.line(f"total = plus(total, {value})")
                 self.line(first.add("total"))
         whole = [z for z in result if size[z] != 1]
         with self.loops([size[z] for z in whole], [names[z] for z in whole]) if others else self.block():

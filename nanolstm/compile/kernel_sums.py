@@ -182,7 +182,8 @@ class KernelWriter(StepsWriter):
             with self.ranging([size[z] for z in order], [names[z] for z in order]):
                 words = [self._element(x, tuple(where[z] for z in letters)) for x, letters in operands]
             with self.loops([size[z] for z in order], [names[z] for z in order]):
-                self.line(f"{word.format(place)} += {' * '.join(words)}")
+                total = word.format(place)
+                self.line(f"{total} = plus({total}, {self.term(words)})")
 
     def _element(self, x: Node, index: Index) -> str:
         if not x.lead:

@@ -24,7 +24,7 @@ from nanolstm.compile.schedule import Schedule, schedule
 from nanolstm.compile.source_text import comment, docstring
 from nanolstm.compile.task import VIEWS
 from nanolstm.compile.verify import check_order
-from nanolstm.compile.writer import FUNCTIONS, PLACES, PRODUCTS, WORDS, MustBeStoredError, Wanted
+from nanolstm.compile.writer import FUNCTIONS, PLACES, PRODUCTS, SUMS, WORDS, MustBeStoredError, Wanted
 from nanolstm.errors import KernelError
 from nanolstm.graph.node import Node, in_order, input_node
 
@@ -48,6 +48,8 @@ what depends on no state is computed for all of them ahead of the time loop, and
 there get and put read and write single elements, counted through the whole array. Then sums grow. `alone`: the batch
 is one sequence. Before a row where `restart` is set, states start anew; where `cut` is, no gradient goes
 back to the states before it. Both may be empty, for nowhere.
+
+plus and times add terms up in any order; all else rounds as it is written.
 
 product(x, its first element and stride, rows, packed matrix, its first element, inputs, outputs, y, its first element
 and stride, whether it is added to y); product_of_one is that of one row. sums_of_products(x, its first element,
@@ -83,8 +85,8 @@ def written(runs: Sequence[Wanted], dtype: str) -> tuple[str, list[Source]]:
     ]
     if "on_arrays." in body:
         head.append("from nanolstm.compile.numpy_target import on_arrays")
-    head.append("from nanolstm.kernels.compiled import QUICK, compiled")
-    for module, names in ((dtype, FUNCTIONS | {"select"}), ("places", PLACES), ("products", PRODUCTS)):
+    head.append("from nanolstm.kernels.compiled import EXACT, compiled")
+    for module, names in ((dtype, FUNCTIONS | {"select"}), ("places", PLACES), ("products", PRODUCTS), ("sums", SUMS)):
         if used & names:
             head.append(f"from nanolstm.kernels.{module} import {', '.join(sorted(used & names))}")
     head.append("from nanolstm.kernels.signals import announce")

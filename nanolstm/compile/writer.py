@@ -34,6 +34,9 @@ FUNCTIONS = {
 PLACES = {"get", "put"}
 """What reads and writes single elements: they stand in `nanolstm.kernels.places`."""
 
+SUMS = {"plus", "times"}
+"""What adds up in any order: it stands in `nanolstm.kernels.sums`."""
+
 PRODUCTS = {"product", "product_of_one", "sums_of_products"}
 """Products: they stand in `nanolstm.kernels.products`."""
 
@@ -63,12 +66,13 @@ WORDS = {
     ),
     *("real", "select", "scratch", "room", "begin", "end", "top", "b", "head", "total", "compiled", "np", "rows"),
     *("dtype", "on_arrays"),
-    *("range", "len", "min", "bool", "tuple", "True", "False", "None", "QUICK", "float32", "float64"),
+    *("range", "len", "min", "bool", "tuple", "True", "False", "None", "EXACT", "float32", "float64"),
     *("forward", "backward", "joint", "add", "spread"),
     *VARIABLES,
     *FUNCTIONS,
     *PLACES,
     *PRODUCTS,
+    *SUMS,
 }
 """Words of the source itself, which no variable may be called."""
 
@@ -100,7 +104,7 @@ class Spot:
 
     def add(self, value: str) -> str:
         """A line that adds `value` to it."""
-        return self.set(f"{self.text} + {value}") if self.counted else f"{self.text} += {value}"
+        return self.set(f"plus({self.text}, {value})")
 
 
 @attrs.frozen(eq=False)
@@ -202,7 +206,7 @@ class Writer:
                 f'    "{"void(" * (i == 0)}{line}{")" * (i == len(types) - 1)}"{"," * (i == len(types) - 1)}'
                 for i, line in enumerate(types)
             ),
-            "    leave=QUICK,",
+            "    leave=EXACT,",
             "    apart=True,",
             ")",
             f"def {name}(",
@@ -353,6 +357,14 @@ class Writer:
             word = f"{word}_{len(self.constants)}"  # of two that differ further behind
             self.constants[word] = f"real({literal(value)})"
         return word
+
+    def term(self, factors: Sequence[str]) -> str:
+        """A product of `factors` as a term of a sum."""
+        self.used |= SUMS
+        term, *others = factors
+        for factor in others:
+            term = f"times({term}, {factor})"
+        return term
 
     def own(self, name: str, kind: str, made: str) -> str:
         """The row of an array with one for each model that is that of the slice's own."""

@@ -11,8 +11,8 @@ from numba.core.compiler import Compiler
 CAREFUL = frozenset({"contract"})
 """Leave of the compiler to fuse a product and a sum, nothing else: signed zeros and rounding stay what is written."""
 
-QUICK = frozenset({"arcp", "contract", "afn", "reassoc", "nsz"})
-"""Leave to regroup sums as well. That a value is never NaN or infinite is not among it: both must survive."""
+EXACT = frozenset[str]()
+"""No leave: each operation rounds as NumPy's does, as a step may rely on. Sums are in `sums.py`."""
 
 
 def entry_point(made: Any) -> Any:

@@ -232,3 +232,61 @@ def test_the_derivative_of_a_remainder_is_the_whole_quotient(backend):
     x = np.array([[-0.3], [1e-5], [0.1], [0.7]])
     _, tangent = nl.Sequence(Remainder(inputs=1, hidden=1), backend=backend).jvp(x, np.ones_like(x), wrt="x")
     np.testing.assert_array_equal(tangent, -(3.0 // x))
+
+
+# Each operation rounds as it is written.
+
+
+class CompensatedSum(Cell):
+    """Kahan's: `lost` is what the sum could not hold."""
+
+    def step(self, x, total, lost):
+        y = x - lost
+        t = total + y
+        return t, t, (t - total) - y
+
+
+class Rounded(Cell):
+    """Rounds to a whole number by adding a large one."""
+
+    def step(self, x):
+        return (x + 6755399441055744.0) - 6755399441055744.0
+
+
+class Scaled(Cell):
+    def step(self, x):
+        return x * 1e300 * 1e300
+
+
+class QuotientOfQuotients(Cell):
+    def step(self, x):
+        return x / 1e-200 / 1e-150
+
+
+class Counted(Cell):
+    """Changes where a clock has gone round."""
+
+    def step(self, x, h):
+        turns = h / 49.0
+        return np.where(turns == np.floor(turns), 1.0, 0.0) + 0.0 * x[..., :1], h + 1.0
+
+
+class DifferenceOfSquares(Cell):
+    def step(self, x):
+        a, b = x[..., :1], np.abs(-x[..., :1])
+        return x[..., 1:] + np.sqrt(a * a - b * b)
+
+
+ROUNDING = [CompensatedSum, Rounded, Scaled, QuotientOfQuotients, Counted, DifferenceOfSquares]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("kind", ROUNDING, ids=lambda kind: kind.__name__)
+def test_each_operation_of_a_kernel_rounds_as_in_numpy(kind, dtype):
+    inputs = 2 if kind is DifferenceOfSquares else 1
+    cell = kind(inputs=inputs, hidden=1, dtype=dtype, rng=0)
+    x = np.random.default_rng(0).uniform(-3, 3, (5, 300, inputs)).astype(dtype)
+    x[0, 0] = 0.0
+    with np.errstate(all="ignore"):
+        expected, found = (nl.Sequence(cell, backend=backend)(x) for backend in ("numpy", "numba"))
+    np.testing.assert_array_equal(found, expected)

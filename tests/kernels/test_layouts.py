@@ -142,7 +142,7 @@ def test_a_last_minibatch_of_one_sequence_has_the_gradient_that_numpy_gives(dtyp
 def test_a_planted_read_of_unwritten_memory_spoils_the_result(monkeypatch):
     monkeypatch.setattr("nanolstm.compile.kernel_steps.is_contiguous", lambda *_: True)
     monkeypatch.setattr("nanolstm.compile.kernel_steps.check_strides", lambda *_: None)
-    cell = MeanOfAProduct(inputs=2, hidden=17, rng=0)
+    cell = MeanOfAProduct(inputs=2, hidden=19, rng=0)  # which no other test has traced
     x, target = data(cell, 2)
     with poisoned():
         _, gradient = nl.Sequence(cell, backend="numba").value_and_grad(x, target, loss="mse")
