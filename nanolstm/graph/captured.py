@@ -14,7 +14,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from types import BuiltinFunctionType, CodeType, EllipsisType, FunctionType, ModuleType, NotImplementedType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import numpy as np
@@ -240,7 +240,7 @@ class Look:
         name, *rest = path
         value = self.watch.variable(function.__globals__, name)
         if value is MISSING:
-            value = self.watch.variable(function.__builtins__, name)  # type: ignore[attr-defined]
+            value = self.watch.variable(cast("Any", function).__builtins__, name)
         return self._read_from(value, name, rest)
 
     def _read_from(self, value: Any, name: str, path: list[str]) -> Hashable:

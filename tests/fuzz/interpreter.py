@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -61,10 +62,11 @@ def interpreted() -> Iterator[None]:
 
     functions = SimpleNamespace(**_functions())
     standing_in = {
-        "nanolstm.kernels.compiled": SimpleNamespace(QUICK=frozenset(), compiled=_compiled),
+        "nanolstm.kernels.compiled": SimpleNamespace(EXACT=frozenset(), compiled=_compiled),
         "nanolstm.kernels.float32": functions,
         "nanolstm.kernels.float64": functions,
         "nanolstm.kernels.places": SimpleNamespace(get=get, put=put),
+        "nanolstm.kernels.sums": SimpleNamespace(plus=operator.add, times=operator.mul),
         "nanolstm.kernels.products": SimpleNamespace(
             product=product, product_of_one=product_of_one, sums_of_products=sums_of_products
         ),

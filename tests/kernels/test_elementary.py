@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 
-from nanolstm.kernels.compiled import QUICK, compiled
+from nanolstm.kernels.compiled import compiled
 
 WIDE = {np.float32: np.float64, np.float64: np.longdouble}
 BITS = {np.float32: np.uint32, np.float64: np.uint64}
@@ -88,7 +88,7 @@ def loop(name, real):
                     y[i, j] = function(x[i, j])
 
     arrays = ", ".join([f"{real.__name__}[:, ::1]"] * (3 if name in TWO else 2))
-    return compiled(f"void({arrays})", leave=QUICK, apart=True, cache=False)(each)
+    return compiled(f"void({arrays})", leave=(), apart=True, cache=False)(each)
 
 
 def applied(name, real, *operands):

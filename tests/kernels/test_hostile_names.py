@@ -104,7 +104,7 @@ def results_of(kind, backend):
 
 
 def same_results(kind, plain, backend):
-    # The length of a name decides where a kernel begins a new line, and so what LLVM regroups.
+    # LLVM may add up the terms of a sum in an order that depends on the text of the kernel.
     tolerance = 1e-13 if backend == "numba" else 0.0
     for one, other in zip(results_of(kind, backend), results_of(plain, backend), strict=True):
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)

@@ -34,8 +34,8 @@ def test_a_small_cell_calls_no_product_of_one_row_and_no_sum(kind, cell):
 
 def test_of_two_matrices_each_is_small_by_itself(cell):
     text = nl.kernel_source(cell("Gated", inputs=2, hidden=9))
-    assert "total += x[g, k] * " in text
-    assert "total += h[p, k] * " not in text
+    assert "total = plus(total, times(x[g, k], " in text
+    assert "total = plus(total, times(h[p, k], " not in text
     assert "product_of_one(h, " in text
 
 

@@ -115,7 +115,7 @@ def unequal(tracing: Tracing, a: Any, b: Any) -> Any:
 
 def hypot(a: Tracer, b: Tracer) -> Any:
     """Divided by the larger of the two, so that no square overflows; the result does not depend on the divisor."""
-    larger = np.maximum(np.abs(a), np.abs(b))
+    larger: Any = np.maximum(np.abs(a), np.abs(b))
     usable = (larger > 0) & (larger < math.inf)
     scale = np.where(usable, a.tracing.given(apply("stop", larger.node)), 1.0)
     return scale * np.sqrt(np.square(a / scale) + np.square(b / scale))
